@@ -1,0 +1,1 @@
+//! Carries transfers between two chains, exactly once

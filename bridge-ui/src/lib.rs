@@ -1,0 +1,1 @@
+//! Web pages of the bridge and the home chain

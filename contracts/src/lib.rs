@@ -1,0 +1,1 @@
+//! ABI, bytecode and bindings of Aurum's contracts

@@ -1,0 +1,1 @@
+//! Keys, ceremony and chain specs for a consortium

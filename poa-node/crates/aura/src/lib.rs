@@ -1,0 +1,1 @@
+//! Authority Round as functions over values: steps, seals, proposers, scores, finality, epochs

@@ -1,0 +1,1 @@
+//! One block through revm: system calls, permission checks, transactions, rewards

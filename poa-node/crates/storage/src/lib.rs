@@ -1,0 +1,1 @@
+//! The node's database: blocks, flat state, history and the Merkle-Patricia commitment on RocksDB

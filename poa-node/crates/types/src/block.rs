@@ -1,0 +1,394 @@
+//! Blocks, and the names they earn on their way to the head (see the crate's front page).
+
+use std::sync::Arc;
+
+use alloy::{
+    eips::eip2718::{Decodable2718, Encodable2718},
+    primitives::{Address, B256, Bloom, Bytes, keccak256},
+    rlp::{self, Decodable, Encodable, Header as RlpHeader},
+};
+use rayon::prelude::*;
+
+use crate::{
+    BlockNumber, EMPTY_UNCLES_HASH, Header, HeaderFormat, Receipt, Recovered, StateChanges, Transaction,
+    TransactionError, logs_bloom, receipts_root, recover_sender, transactions_root,
+};
+
+/// How a block contradicts its own header, or cannot be one. Always the block's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockError {
+    /// The bytes are no block.
+    #[error("malformed block: {0}")]
+    Malformed(String),
+    /// The body's transactions are not those of the header.
+    #[error("transactions root is {computed}, header says {header}")]
+    TransactionsRoot {
+        /// From the body.
+        computed: B256,
+        /// From the header.
+        header: B256,
+    },
+    /// The body's uncles are not those of the header.
+    #[error("uncles hash is {computed}, header says {header}")]
+    UnclesHash {
+        /// From the body.
+        computed: B256,
+        /// From the header.
+        header: B256,
+    },
+    /// A transaction has no sender.
+    #[error("transaction {index} in block: {source}")]
+    Transaction {
+        /// Place in the block.
+        index: usize,
+        /// Why.
+        source: TransactionError,
+    },
+    /// Gas used differs after execution.
+    #[error("gas used is {computed}, header says {header}")]
+    GasUsed {
+        /// By execution.
+        computed: u64,
+        /// From the header.
+        header: u64,
+    },
+    /// Receipts differ after execution.
+    #[error("receipts root is {computed}, header says {header}")]
+    ReceiptsRoot {
+        /// By execution.
+        computed: B256,
+        /// From the header.
+        header: B256,
+    },
+    /// The logs' bloom differs after execution.
+    #[error("logs bloom differs from the header's")]
+    LogsBloom,
+    /// The state differs after execution.
+    #[error("state root is {computed}, header says {header}")]
+    StateRoot {
+        /// By execution.
+        computed: B256,
+        /// From the header.
+        header: B256,
+    },
+}
+
+/// Header and body as they are sent and stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The header.
+    pub header: Header,
+    /// Transactions in order.
+    pub transactions: Vec<Transaction>,
+    /// Uncle headers; empty on every chain that does not allow them.
+    pub uncles: Vec<Header>,
+}
+
+impl Block {
+    /// RLP of `[header, [transaction…], [uncle…]]`, typed transactions as byte strings (as Ethereum's eth protocol).
+    pub fn encode(&self) -> Bytes {
+        let mut transactions = Vec::new();
+        for tx in &self.transactions {
+            tx.network_encode(&mut transactions);
+        }
+        let payload_length = self.header.length()
+            + RlpHeader { list: true, payload_length: transactions.len() }.length()
+            + transactions.len()
+            + self.uncles.length();
+        let mut out = Vec::with_capacity(payload_length + 5);
+        RlpHeader { list: true, payload_length }.encode(&mut out);
+        self.header.encode(&mut out);
+        RlpHeader { list: true, payload_length: transactions.len() }.encode(&mut out);
+        out.extend_from_slice(&transactions);
+        self.uncles.encode(&mut out);
+        out.into()
+    }
+
+    /// Decodes what [`Self::encode`] wrote. Blob transactions are malformed here.
+    ///
+    /// # Errors
+    /// [`BlockError::Malformed`].
+    pub fn decode(bytes: &[u8], format: &HeaderFormat) -> Result<Self, BlockError> {
+        decode_block(bytes, format).map_err(|error| BlockError::Malformed(error.to_string()))
+    }
+}
+
+fn decode_block(mut bytes: &[u8], format: &HeaderFormat) -> rlp::Result<Block> {
+    let mut payload = take_list(&mut bytes)?;
+    if !bytes.is_empty() {
+        return Err(rlp::Error::Custom("bytes after the block"));
+    }
+    let header = Header::decode(&mut payload, format)?;
+    let mut transaction_items = take_list(&mut payload)?;
+    let mut transactions = Vec::new();
+    while !transaction_items.is_empty() {
+        let tx = Transaction::network_decode(&mut transaction_items)
+            .map_err(|_| rlp::Error::Custom("malformed transaction in block"))?;
+        if tx.is_eip4844() {
+            return Err(rlp::Error::Custom("blob transaction in block"));
+        }
+        transactions.push(tx);
+    }
+    let mut uncle_items = take_list(&mut payload)?;
+    let mut uncles = Vec::new();
+    while !uncle_items.is_empty() {
+        uncles.push(Header::decode(&mut uncle_items, format)?);
+    }
+    if !payload.is_empty() {
+        return Err(rlp::Error::ListLengthMismatch { expected: 3, got: 4 });
+    }
+    Ok(Block { header, transactions, uncles })
+}
+
+fn take_list<'a>(buf: &mut &'a [u8]) -> rlp::Result<&'a [u8]> {
+    let list = RlpHeader::decode(buf)?;
+    if !list.list {
+        return Err(rlp::Error::UnexpectedString);
+    }
+    if buf.len() < list.payload_length {
+        return Err(rlp::Error::InputTooShort);
+    }
+    let (payload, rest) = buf.split_at(list.payload_length);
+    *buf = rest;
+    Ok(payload)
+}
+
+/// A block whose hash is known. Nothing else about it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedBlock {
+    block: Block,
+    hash: B256,
+}
+
+impl SealedBlock {
+    /// Hashes the header once.
+    pub fn seal_slow(block: Block) -> Self {
+        let hash = block.header.hash_slow();
+        Self { block, hash }
+    }
+
+    /// Decodes and hashes.
+    ///
+    /// # Errors
+    /// [`BlockError::Malformed`].
+    pub fn decode(bytes: &[u8], format: &HeaderFormat) -> Result<Self, BlockError> {
+        Block::decode(bytes, format).map(Self::seal_slow)
+    }
+
+    /// The block's hash.
+    pub const fn hash(&self) -> B256 {
+        self.hash
+    }
+
+    /// The header.
+    pub const fn header(&self) -> &Header {
+        &self.block.header
+    }
+
+    /// The height.
+    pub const fn number(&self) -> BlockNumber {
+        self.block.header.number
+    }
+
+    /// Header and body.
+    pub const fn block(&self) -> &Block {
+        &self.block
+    }
+
+    /// Checks that the body is the header's, then runs `engine_check`: seal, proposer, step, time, limits (crate
+    /// `aurum-aura`). Only both together make a [`VerifiedBlock`].
+    ///
+    /// # Errors
+    /// The body's contradiction, or what `engine_check` says.
+    pub fn verify<E: From<BlockError>>(
+        self,
+        engine_check: impl FnOnce(&Self) -> Result<(), E>,
+    ) -> Result<VerifiedBlock, E> {
+        let header = &self.block.header;
+        let computed = transactions_root(&self.block.transactions);
+        if computed != header.transactions_root {
+            return Err(BlockError::TransactionsRoot { computed, header: header.transactions_root }.into());
+        }
+        let computed =
+            if self.block.uncles.is_empty() { EMPTY_UNCLES_HASH } else { keccak256(rlp::encode(&self.block.uncles)) };
+        if computed != header.uncles_hash {
+            return Err(BlockError::UnclesHash { computed, header: header.uncles_hash }.into());
+        }
+        engine_check(&self)?;
+        Ok(VerifiedBlock(self))
+    }
+}
+
+/// A block whose seal, proposer, step and body roots hold.
+#[derive(Clone, Debug)]
+pub struct VerifiedBlock(SealedBlock);
+
+impl VerifiedBlock {
+    /// The block.
+    pub const fn sealed(&self) -> &SealedBlock {
+        &self.0
+    }
+
+    /// Finds every sender: from `known` (the pool has recovered most already) or by recovery in parallel on rayon.
+    ///
+    /// # Errors
+    /// [`BlockError::Transaction`] for the first transaction without a valid signature.
+    pub fn recover(self, known: impl Fn(&B256) -> Option<Address> + Sync) -> Result<RecoveredBlock, BlockError> {
+        let senders = self
+            .0
+            .block
+            .transactions
+            .par_iter()
+            .enumerate()
+            .map(|(index, tx)| match known(tx.tx_hash()) {
+                Some(sender) => Ok(sender),
+                None => recover_sender(tx).map_err(|source| BlockError::Transaction { index, source }),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(RecoveredBlock { sealed: self.0, senders })
+    }
+}
+
+/// A verified block whose senders are all known.
+#[derive(Clone, Debug)]
+pub struct RecoveredBlock {
+    sealed: SealedBlock,
+    senders: Vec<Address>,
+}
+
+impl RecoveredBlock {
+    /// The block.
+    pub const fn sealed(&self) -> &SealedBlock {
+        &self.sealed
+    }
+
+    /// Senders in the transactions' order.
+    pub fn senders(&self) -> &[Address] {
+        &self.senders
+    }
+
+    /// Transactions with their senders.
+    pub fn transactions(&self) -> impl Iterator<Item = Recovered<&Transaction>> {
+        self.sealed
+            .block
+            .transactions
+            .iter()
+            .zip(&self.senders)
+            .map(|(tx, sender)| Recovered::new_unchecked(tx, *sender))
+    }
+
+    /// Runs the block (`run`, crate `aurum-evm`; for a block of our own, the outcome that building it gave) and checks
+    /// that gas, receipts and bloom are the header's.
+    ///
+    /// # Errors
+    /// The contradiction, or what `run` says.
+    pub fn execute<E: From<BlockError>>(
+        self,
+        run: impl FnOnce(&Self) -> Result<ExecutionOutcome, E>,
+    ) -> Result<ExecutedBlock, E> {
+        let outcome = run(&self)?;
+        let header = self.sealed.header();
+        if outcome.gas_used != header.gas_used {
+            return Err(BlockError::GasUsed { computed: outcome.gas_used, header: header.gas_used }.into());
+        }
+        let computed = receipts_root(&outcome.receipts);
+        if computed != header.receipts_root {
+            return Err(BlockError::ReceiptsRoot { computed, header: header.receipts_root }.into());
+        }
+        if outcome.bloom() != header.logs_bloom {
+            return Err(BlockError::LogsBloom.into());
+        }
+        Ok(ExecutedBlock { block: self, receipts: outcome.receipts, changes: Arc::new(outcome.changes) })
+    }
+}
+
+/// What running a block gave.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionOutcome {
+    /// One receipt a transaction. Logs of system calls are in none of them.
+    pub receipts: Vec<Receipt>,
+    /// Gas used by the transactions.
+    pub gas_used: u64,
+    /// What the state became.
+    pub changes: StateChanges,
+}
+
+impl ExecutionOutcome {
+    /// Bloom over all logs.
+    pub fn bloom(&self) -> Bloom {
+        logs_bloom(self.receipts.iter().flat_map(|receipt| &receipt.logs))
+    }
+}
+
+/// A block that was run and whose header agrees on gas, receipts and bloom. Its state root is still a claim.
+#[derive(Clone, Debug)]
+pub struct ExecutedBlock {
+    block: RecoveredBlock,
+    receipts: Vec<Receipt>,
+    changes: Arc<StateChanges>,
+}
+
+impl ExecutedBlock {
+    /// The block.
+    pub const fn sealed(&self) -> &SealedBlock {
+        &self.block.sealed
+    }
+
+    /// What it did to the state.
+    pub const fn changes(&self) -> &Arc<StateChanges> {
+        &self.changes
+    }
+
+    /// Receipts in order.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// Compares the root that applying [`Self::changes`] to the parent's commitment gave with the header's.
+    ///
+    /// # Errors
+    /// [`BlockError::StateRoot`].
+    pub fn commit(self, computed: B256) -> Result<CommittedBlock, BlockError> {
+        let header = self.sealed().header().state_root;
+        if computed != header {
+            return Err(BlockError::StateRoot { computed, header });
+        }
+        Ok(CommittedBlock(self))
+    }
+}
+
+/// A block about which every claim was checked. Only this can become head.
+#[derive(Clone, Debug)]
+pub struct CommittedBlock(ExecutedBlock);
+
+impl CommittedBlock {
+    /// The block.
+    pub const fn sealed(&self) -> &SealedBlock {
+        &self.0.block.sealed
+    }
+
+    /// The block's hash.
+    pub const fn hash(&self) -> B256 {
+        self.0.block.sealed.hash
+    }
+
+    /// The header.
+    pub const fn header(&self) -> &Header {
+        self.sealed().header()
+    }
+
+    /// Senders in the transactions' order.
+    pub fn senders(&self) -> &[Address] {
+        &self.0.block.senders
+    }
+
+    /// Receipts in order.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.0.receipts
+    }
+
+    /// What it did to the state.
+    pub const fn changes(&self) -> &Arc<StateChanges> {
+        &self.0.changes
+    }
+}

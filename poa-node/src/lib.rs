@@ -1,0 +1,1 @@
+//! The home chain's node: validator, observer or development chain
