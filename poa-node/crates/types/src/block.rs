@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy::{
     eips::eip2718::{Decodable2718, Encodable2718},
     primitives::{Address, B256, Bloom, Bytes, keccak256},
-    rlp::{self, Decodable, Encodable, Header as RlpHeader},
+    rlp::{self, Encodable, Header as RlpHeader},
 };
 use rayon::prelude::*;
 

@@ -131,6 +131,6 @@ pub fn receipts_root(receipts: &[Receipt]) -> B256 {
     ordered_trie_root_with_encoder(receipts, |receipt, out| {
         let mut bytes = Vec::new();
         receipt.encode_2718(&mut bytes);
-        out.put_slice(&bytes);
+        out.extend_from_slice(&bytes);
     })
 }

@@ -1,7 +1,7 @@
 //! Signed transactions and their senders.
 
 use alloy::{
-    consensus::{EthereumTxEnvelope, Transaction as _, TxEip4844, TxType, transaction::Recovered as AlloyRecovered},
+    consensus::{EthereumTxEnvelope, TxEip4844, TxType, transaction::Recovered as AlloyRecovered},
     eips::eip2718::{Decodable2718, Encodable2718},
     primitives::{Address, B256},
 };
@@ -49,7 +49,7 @@ pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, TransactionEr
         return Err(TransactionError::Malformed { reason: "bytes after the transaction".to_owned() });
     }
     if tx.tx_type() == TxType::Eip4844 {
-        return Err(TransactionError::UnsupportedType { tx_type: tx.ty() });
+        return Err(TransactionError::UnsupportedType { tx_type: TxType::Eip4844 as u8 });
     }
     Ok(tx)
 }
