@@ -13,6 +13,7 @@
 mod block;
 mod changes;
 mod header;
+mod memory_state;
 mod primitives;
 mod receipt;
 pub mod spec;
@@ -25,6 +26,7 @@ pub use block::{
 };
 pub use changes::{AccountChange, StateChanges};
 pub use header::{EMPTY_UNCLES_HASH, Header, HeaderFormat};
+pub use memory_state::MemoryState;
 pub use primitives::{BlockNumber, Score, Step};
 pub use receipt::{Receipt, ReceiptOutcome, logs_bloom, receipts_root};
 pub use spec::ChainSpec;
