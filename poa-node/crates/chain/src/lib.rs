@@ -1,1 +1,43 @@
-//! The import pipeline, fork choice, head, and reads of the chain at a block
+//! The middle of the node: blocks come in, the best branch becomes the head, and everybody reads it.
+//!
+//! ```text
+//! SealedBlock ─verify─▶ ─recover─▶ ─execute─▶ ─commit─▶ ─store─▶ ─adopt─▶ Head, HeadChange, pool
+//!             rules of  senders    permissions, root     fsync    score,        │
+//!             the engine           EVM          agrees            finality      └─▶ persist (own thread): final blocks
+//!                                                                                   into flat state, history and index
+//!
+//! everything outside ─▶ Gate ─Grant<Read>─▶ View: blocks, transactions, state, logs, calls, engine
+//!                            ─Grant<Submit>─▶ pool
+//! ```
+//!
+//! A block is durable before it can be head. A restart reads the persisted tip with its engine state and sends the stored
+//! blocks above it through the same pipeline again, so the head comes back from disk alone.
+//!
+//! The crate does not know the network, JSON-RPC, or when it is our turn to seal.
+
+mod adopt;
+mod chain;
+mod commit;
+mod doorkeeper;
+mod error;
+mod execute;
+mod gate;
+mod head;
+mod persist;
+mod pipeline;
+mod reader;
+mod recent;
+mod recover;
+mod verify;
+pub mod view;
+
+pub use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial};
+pub use aurum_storage::AccountProof;
+
+pub use self::{
+    chain::{Authoring, Chain, ChainConfig, Imported},
+    error::{ChainError, Fault, ImportError, Invalid, ReadError},
+    gate::{Admin, Denied, Gate, Grant, GrantKind, Identity, Read, Submit, SubmitError},
+    head::{BlockRef, Head, HeadChange},
+    view::View,
+};

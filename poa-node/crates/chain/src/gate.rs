@@ -1,0 +1,190 @@
+//! Who may do what: the only door by which anything outside reaches the chain.
+//!
+//! ```text
+//! Identity ──grant_*──▶ Grant<K> ──view / submit / admin──▶ View, transaction hash, Admin
+//!                       (only Gate makes one)
+//! ```
+//!
+//! A handler that forgets to ask for its grant does not compile: guarded data has no other way out.
+
+use std::{fmt, marker::PhantomData};
+
+use alloy::primitives::{Address, B256};
+use aurum_pool::{Origin, Pool, PoolError};
+use aurum_types::{BlockNumber, Recovered, Transaction, TransactionError, recover_sender};
+
+use crate::{Chain, view::View};
+
+/// Who is asking, as far as it was proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// Nobody in particular.
+    Anonymous,
+    /// Somebody on the node's own machine: loopback, or the process itself.
+    Local,
+    /// The holder of this account's key, proven by a signature.
+    Address(Address),
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::Local => f.write_str("local"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+mod kind {
+    pub trait Sealed {}
+}
+
+/// A kind of grant: [`Read`], [`Submit`] or [`Admin`].
+pub trait GrantKind: kind::Sealed {
+    /// The word used in refusals and logs.
+    const NAME: &'static str;
+}
+
+macro_rules! grant_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        #[non_exhaustive]
+        pub struct $kind;
+        impl kind::Sealed for $kind {}
+        impl GrantKind for $kind {
+            const NAME: &'static str = $name;
+        }
+    )+};
+}
+
+grant_kinds! {
+    /// May read blocks, state and the pool, and simulate calls.
+    Read = "read",
+    /// May hand in signed transactions.
+    Submit = "submit",
+    /// May change how this node runs.
+    Admin = "admin",
+}
+
+/// Proof that [`Gate`] let this identity through for `K`. Only the gate makes one.
+#[derive(Clone, Debug)]
+pub struct Grant<K: GrantKind> {
+    identity: Identity,
+    kind: PhantomData<K>,
+}
+
+impl<K: GrantKind> Grant<K> {
+    const fn new(identity: Identity) -> Self {
+        Self { identity, kind: PhantomData }
+    }
+
+    /// Who holds it.
+    pub const fn identity(&self) -> Identity {
+        self.identity
+    }
+}
+
+/// Why somebody was not let through. The message starts as clients of Parity chains expect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Request is not permitted. {identity} lacks {needed} ({reason})")]
+pub struct Denied {
+    /// Who asked.
+    pub identity: Identity,
+    /// Stable code, such as `ADMIN_NOT_LOCAL`.
+    pub reason: &'static str,
+    /// The kind of grant asked for.
+    pub needed: &'static str,
+    /// The contract that decided, when one did.
+    pub contract: Option<Address>,
+    /// The block whose state decided, when one did.
+    pub block: Option<BlockNumber>,
+}
+
+/// Why a transaction was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// It has no valid signature.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
+    /// The pool refuses it; the text is the one Ethereum clients match.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
+/// The door: chain, pool and the policy that decides.
+///
+/// Policy: everyone may read and submit (what a transaction may do is decided by its sender's rights); only a local
+/// caller may administer.
+#[derive(Clone)]
+pub struct Gate {
+    chain: Chain,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// The door to `chain` and its pool.
+    pub const fn new(chain: Chain) -> Self {
+        Self { chain }
+    }
+
+    /// Asks to read.
+    ///
+    /// # Errors
+    /// [`Denied`], when the policy says so; today it never does.
+    pub const fn grant_read(&self, identity: &Identity) -> Result<Grant<Read>, Denied> {
+        Ok(Grant::new(*identity))
+    }
+
+    /// Asks to hand in transactions.
+    ///
+    /// # Errors
+    /// [`Denied`], when the policy says so; today it never does.
+    pub const fn grant_submit(&self, identity: &Identity) -> Result<Grant<Submit>, Denied> {
+        Ok(Grant::new(*identity))
+    }
+
+    /// Asks to change how this node runs.
+    ///
+    /// # Errors
+    /// [`Denied`] for everybody but [`Identity::Local`].
+    pub const fn grant_admin(&self, identity: &Identity) -> Result<Grant<Admin>, Denied> {
+        match identity {
+            Identity::Local => Ok(Grant::new(*identity)),
+            Identity::Anonymous | Identity::Address(_) => Err(Denied {
+                identity: *identity,
+                reason: "ADMIN_NOT_LOCAL",
+                needed: Admin::NAME,
+                contract: None,
+                block: None,
+            }),
+        }
+    }
+
+    /// Everything that can be read.
+    pub fn view(&self, _grant: &Grant<Read>) -> View {
+        View::new(&self.chain)
+    }
+
+    /// Recovers the sender (about 30 µs of CPU: call it off the async threads) and pools the transaction. Returns its hash.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn submit(&self, _grant: &Grant<Submit>, transaction: Transaction) -> Result<B256, SubmitError> {
+        let hash = *transaction.tx_hash();
+        let sender = recover_sender(&transaction)?;
+        self.chain.pool().add(Recovered::new_unchecked(transaction, sender), Origin::Local)?;
+        Ok(hash)
+    }
+
+    /// The pool itself, for those who may administer.
+    pub fn admin_pool(&self, _grant: &Grant<Admin>) -> Pool {
+        self.chain.pool().clone()
+    }
+}
