@@ -1,1 +1,33 @@
-//! Transactions waiting for a block
+//! Transactions waiting for a block.
+//!
+//! ```text
+//! rpc, network, reorg ─▶ Pool::add ──▶ known? room? replacement?        (short lock)
+//!                                 ──▶ Admission: account, rules          (no lock: may run the EVM)
+//!                                 ──▶ lane of the sender                 (short lock)
+//!                                 ──▶ journal, if it must survive us     (write(2) before Ok)
+//!                                 ──▶ subscribers: gossip, pending filters
+//! chain adopts a head  ─▶ Pool::on_head: included leave, nonces advance, retracted return
+//! author at our step   ─▶ Pool::best: price, then arrival; nonce order within a sender
+//! ```
+//!
+//! What was accepted is not dropped silently: a full pool refuses at once, only transactions of *other nodes'* users that
+//! wait behind a nonce gap make room for others, and [`Pool::departure`] tells why a transaction left.
+//!
+//! The crate does not know the chain, the EVM or the network: the chain answers through [`Admission`].
+
+mod admission;
+mod best;
+mod config;
+mod error;
+mod journal;
+mod lane;
+mod lanes;
+mod pool;
+mod pooled;
+
+pub use admission::{Admission, Denied, Origin, Refusal};
+pub use best::Best;
+pub use config::PoolConfig;
+pub use error::{OpenError, PoolError};
+pub use pool::{Added, HeadChange, Pool};
+pub use pooled::{Content, Departure, Pooled, Status};

@@ -1,0 +1,43 @@
+//! What a pool holds at most, and where it remembers.
+
+use std::path::PathBuf;
+
+/// Limits and the journal's place.
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    /// File that keeps transactions of this node's own clients over a restart; `None` keeps them in memory only.
+    pub journal: Option<PathBuf>,
+    /// Whether the chain charges nothing for gas. Then balances need only cover the value, the offered price orders
+    /// nothing, and a transaction cannot be replaced by a dearer one.
+    pub gas_free: bool,
+    /// Base fee of the next block in wei, until [`crate::HeadChange`] tells another; `None` before EIP-1559.
+    pub base_fee: Option<u64>,
+    /// Transactions in the pool, of all senders.
+    pub max_transactions: usize,
+    /// Their encoded bytes together.
+    pub max_bytes: usize,
+    /// Transactions of one sender.
+    pub max_per_sender: usize,
+    /// Transactions of one sender that wait behind a missing nonce.
+    pub max_queued_per_sender: usize,
+    /// Encoded bytes of one transaction (geth: 128 KiB).
+    pub max_transaction_bytes: usize,
+    /// Transactions that left and whose sender and reason are still told.
+    pub departures: usize,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            journal: None,
+            gas_free: false,
+            base_fee: None,
+            max_transactions: 32_768,
+            max_bytes: 128 << 20,
+            max_per_sender: 4_096,
+            max_queued_per_sender: 256,
+            max_transaction_bytes: 128 << 10,
+            departures: 16_384,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! All lanes, with the indexes and sums over them. Plain data: no lock, no journal, no questions to the chain.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    num::NonZeroUsize,
+    sync::Arc,
+};
+
+use alloy::primitives::{Address, B256};
+use aurum_types::Account;
+use lru::LruCache;
+
+use crate::{Content, Departure, Origin, PoolConfig, PoolError, Pooled, Status, lane::Lane};
+
+/// How far [`Lanes::evict_one`] looks for a victim; keeps the refusal of a full pool cheap.
+const EVICTION_SEARCH: usize = 64;
+
+/// What remains of a transaction that left.
+#[derive(Clone, Debug)]
+struct Gone {
+    sender: Address,
+    why: Departure,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    config: PoolConfig,
+    base_fee: Option<u64>,
+    by_sender: HashMap<Address, Lane>,
+    by_hash: HashMap<B256, Arc<Pooled>>,
+    /// Senders with something behind a nonce gap.
+    gapped: BTreeSet<Address>,
+    bytes: usize,
+    arrivals: u64,
+    gone: LruCache<B256, Gone>,
+    /// Counts heads; an answer of the chain obtained under another count is stale.
+    pub(crate) heads: u64,
+}
+
+impl Lanes {
+    pub(crate) fn new(config: PoolConfig) -> Self {
+        let departures = NonZeroUsize::new(config.departures).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            base_fee: config.base_fee,
+            config,
+            by_sender: HashMap::new(),
+            by_hash: HashMap::new(),
+            gapped: BTreeSet::new(),
+            bytes: 0,
+            arrivals: 0,
+            gone: LruCache::new(departures),
+            heads: 0,
+        }
+    }
+
+    pub(crate) const fn config(&self) -> &PoolConfig {
+        &self.config
+    }
+
+    pub(crate) const fn base_fee(&self) -> Option<u64> {
+        self.base_fee
+    }
+
+    pub(crate) const fn set_base_fee(&mut self, base_fee: Option<u64>) {
+        self.base_fee = base_fee;
+    }
+
+    pub(crate) fn next_arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
+    pub(crate) fn get(&self, hash: &B256) -> Option<&Arc<Pooled>> {
+        self.by_hash.get(hash)
+    }
+
+    pub(crate) fn lane(&self, sender: Address) -> Option<&Lane> {
+        self.by_sender.get(&sender)
+    }
+
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = (&Address, &Lane)> {
+        self.by_sender.iter()
+    }
+
+    pub(crate) fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.by_sender.values_mut()
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Pooled>> {
+        self.by_hash.values()
+    }
+
+    /// The sender of a transaction that waits or left not long ago.
+    pub(crate) fn sender_of(&self, hash: &B256) -> Option<Address> {
+        self.by_hash.get(hash).map(|tx| tx.sender()).or_else(|| self.gone.peek(hash).map(|gone| gone.sender))
+    }
+
+    pub(crate) fn departure(&self, hash: &B256) -> Option<Departure> {
+        self.gone.peek(hash).map(|gone| gone.why.clone())
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let pending = self.by_sender.values().map(Lane::pending_len).sum();
+        Status { pending, queued: self.by_hash.len() - pending, bytes: self.bytes }
+    }
+
+    pub(crate) fn content(&self) -> Content {
+        let mut content = Content::default();
+        for (sender, lane) in &self.by_sender {
+            if lane.pending_len() > 0 {
+                content.pending.insert(*sender, lane.pending().cloned().collect());
+            }
+            if lane.queued_len() > 0 {
+                content.queued.insert(*sender, lane.queued().cloned().collect());
+            }
+        }
+        content
+    }
+
+    /// Whether there is a place for `tx`, by the pool's own rules that need no answer of the chain.
+    pub(crate) fn check_room(&self, tx: &Pooled, limited: bool) -> Result<(), PoolError> {
+        if self.by_hash.contains_key(&tx.hash()) {
+            return Err(PoolError::AlreadyKnown);
+        }
+        let (sender, nonce) = (tx.sender(), tx.nonce());
+        let lane = self.by_sender.get(&sender);
+        if let Some(lane) = lane {
+            if nonce < lane.account().nonce {
+                // The account may have gone back by a reorg that is not applied yet; the caller's fresh answer decides.
+                return Ok(());
+            }
+            if let Some(existing) = lane.get(nonce) {
+                return self.check_replacement(lane, existing, tx);
+            }
+            if limited {
+                if lane.len() >= self.config.max_per_sender {
+                    return Err(PoolError::SenderFull { sender, waiting: lane.len() });
+                }
+                let next = lane.next_nonce();
+                if nonce > next && lane.queued_len() >= self.config.max_queued_per_sender {
+                    return Err(PoolError::TooManyGapped { next, nonce, waiting: lane.queued_len() });
+                }
+            }
+        }
+        let full = self.by_hash.len() >= self.config.max_transactions
+            || self.bytes.saturating_add(tx.encoded_len()) > self.config.max_bytes;
+        if limited && full && (tx.origin() == Origin::Network || self.victim(sender).is_none()) {
+            return Err(PoolError::Full { transactions: self.by_hash.len() });
+        }
+        Ok(())
+    }
+
+    fn check_replacement(&self, lane: &Lane, existing: &Pooled, tx: &Pooled) -> Result<(), PoolError> {
+        let nonce = existing.nonce();
+        // One that the balance no longer covers may always be replaced, or the account could never send again.
+        if existing.cost() > lane.account().balance && tx.cost() <= lane.account().balance {
+            return Ok(());
+        }
+        if self.config.gas_free {
+            return Err(PoolError::ReplacementOnFreeChain { existing: existing.hash(), nonce });
+        }
+        if !tx.outbids(existing) {
+            return Err(PoolError::ReplacementUnderpriced { existing: existing.hash(), nonce });
+        }
+        Ok(())
+    }
+
+    /// Puts `tx` in its lane. `account` is the sender's at the head; [`Self::check_room`] said yes under the same lock.
+    ///
+    /// Returns the transaction it replaced.
+    pub(crate) fn insert(&mut self, tx: Arc<Pooled>, account: Account) -> Option<B256> {
+        let sender = tx.sender();
+        let hash = tx.hash();
+        let full = |lanes: &Self| {
+            lanes.by_hash.len() >= lanes.config.max_transactions
+                || lanes.bytes.saturating_add(tx.encoded_len()) > lanes.config.max_bytes
+        };
+        while full(self) && self.evict_one(sender) {}
+        self.bytes += tx.encoded_len();
+        self.by_hash.insert(hash, Arc::clone(&tx));
+        self.gone.pop(&hash);
+        let lane = self.by_sender.entry(sender).or_insert_with(|| Lane::new(account));
+        let used = lane.set_account(account);
+        let replaced = lane.insert(tx);
+        if let Some(replaced) = &replaced {
+            self.forget(replaced, Departure::Replaced { by: hash });
+        }
+        for tx in used {
+            self.forget(&tx, Departure::NonceUsed);
+        }
+        self.settle(sender);
+        replaced.map(|tx| tx.hash())
+    }
+
+    /// Takes out one transaction. Those behind it in its lane wait for its nonce from now on.
+    pub(crate) fn remove(&mut self, hash: &B256, why: Departure) -> Option<Arc<Pooled>> {
+        let tx = self.by_hash.get(hash).map(Arc::clone)?;
+        if let Some(lane) = self.by_sender.get_mut(&tx.sender()) {
+            lane.remove(tx.nonce());
+        }
+        self.forget(&tx, why);
+        self.settle(tx.sender());
+        Some(tx)
+    }
+
+    /// Takes over a sender's account at a new head. Transactions with used nonces leave; `included` tells which of them
+    /// are in blocks, so that nothing needs to be told about them.
+    pub(crate) fn set_account(&mut self, sender: Address, account: Account, included: impl Fn(&B256) -> bool) {
+        let Some(lane) = self.by_sender.get_mut(&sender) else { return };
+        for tx in lane.set_account(account) {
+            let hash = tx.hash();
+            if included(&hash) {
+                self.by_hash.remove(&hash);
+                self.bytes -= tx.encoded_len();
+            } else {
+                self.forget(&tx, Departure::NonceUsed);
+            }
+        }
+        self.settle(sender);
+    }
+
+    pub(crate) fn note_departure(&mut self, hash: B256, sender: Address, why: Departure) {
+        self.gone.put(hash, Gone { sender, why });
+    }
+
+    fn forget(&mut self, tx: &Pooled, why: Departure) {
+        let hash = tx.hash();
+        if self.by_hash.remove(&hash).is_some() {
+            self.bytes -= tx.encoded_len();
+        }
+        tracing::debug!(%hash, sender = %tx.sender(), nonce = tx.nonce(), ?why, "transaction left the pool");
+        self.gone.put(hash, Gone { sender: tx.sender(), why });
+    }
+
+    /// Restores what must hold about a lane after it changed: none is empty, and `gapped` lists it rightly.
+    fn settle(&mut self, sender: Address) {
+        let gapped = self.by_sender.get(&sender).is_some_and(|lane| lane.queued_len() > 0);
+        if gapped {
+            self.gapped.insert(sender);
+        } else {
+            self.gapped.remove(&sender);
+        }
+        if self.by_sender.get(&sender).is_some_and(Lane::is_empty) {
+            self.by_sender.remove(&sender);
+        }
+    }
+
+    /// A transaction that may make room: last of its lane, behind a gap, and from another node.
+    fn victim(&self, newcomer: Address) -> Option<B256> {
+        self.gapped
+            .iter()
+            .take(EVICTION_SEARCH)
+            .filter(|sender| **sender != newcomer)
+            .filter_map(|sender| self.by_sender.get(sender)?.last())
+            .find(|tx| tx.origin() == Origin::Network)
+            .map(|tx| tx.hash())
+    }
+
+    fn evict_one(&mut self, newcomer: Address) -> bool {
+        self.victim(newcomer).is_some_and(|hash| self.remove(&hash, Departure::Evicted).is_some())
+    }
+}

@@ -1,0 +1,214 @@
+//! What the pool takes, refuses, and hands to an author.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod common;
+
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use aurum_pool::{Departure, HeadChange, Origin, Pool, PoolConfig, PoolError};
+use common::{FakeChain, dynamic, legacy, sender};
+
+fn pool(config: PoolConfig) -> (Pool, Arc<FakeChain>) {
+    let chain = FakeChain::rich();
+    (Pool::open(config, chain.clone()).unwrap(), chain)
+}
+
+fn message(result: Result<aurum_pool::Added, PoolError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn refusals_carry_the_words_clients_match() {
+    let (pool, chain) = pool(PoolConfig { max_transactions: 3, max_per_sender: 2, ..PoolConfig::default() });
+    let a = sender(1);
+    pool.add(legacy(a, 0, 100, 0), Origin::Local).unwrap();
+    assert_eq!(message(pool.add(legacy(a, 0, 100, 0), Origin::Local)), "already known");
+    assert!(
+        message(pool.add(legacy(a, 0, 109, 1), Origin::Local)).starts_with("replacement transaction underpriced")
+    );
+    chain.set(sender(2), 5, u64::MAX);
+    assert_eq!(
+        message(pool.add(legacy(sender(2), 4, 1, 0), Origin::Local)),
+        "nonce too low: next nonce 5, tx nonce 4"
+    );
+    chain.set(sender(3), 0, 20_999);
+    assert!(
+        message(pool.add(legacy(sender(3), 0, 1, 0), Origin::Local))
+            .starts_with("insufficient funds for gas * price + value")
+    );
+    chain.refuse(sender(4));
+    assert!(
+        message(pool.add(legacy(sender(4), 0, 1, 0), Origin::Local)).starts_with("Transaction is not permitted.")
+    );
+    pool.add(legacy(a, 1, 1, 0), Origin::Local).unwrap();
+    assert!(message(pool.add(legacy(a, 2, 1, 0), Origin::Local)).starts_with("txpool is full"));
+    pool.add(legacy(sender(5), 0, 1, 0), Origin::Local).unwrap();
+    assert!(message(pool.add(legacy(sender(6), 0, 1, 0), Origin::Local)).starts_with("txpool is full"));
+    assert_eq!(pool.status().pending, 3);
+}
+
+#[test]
+fn a_ten_percent_dearer_transaction_replaces_in_both_fee_fields() {
+    let (pool, _) = pool(PoolConfig::default());
+    let a = sender(1);
+    let old = dynamic(a, 0, 1_000, 100);
+    pool.add(old.clone(), Origin::Local).unwrap();
+    assert!(pool.add(dynamic(a, 0, 1_100, 109), Origin::Local).is_err());
+    assert!(pool.add(dynamic(a, 0, 1_099, 110), Origin::Local).is_err());
+    let added = pool.add(dynamic(a, 0, 1_100, 110), Origin::Local).unwrap();
+    assert_eq!(added.replaced, Some(*old.inner().tx_hash()));
+    assert_eq!(pool.departure(*old.inner().tx_hash()), Some(Departure::Replaced { by: added.hash }));
+    assert_eq!(pool.status().pending, 1);
+}
+
+#[test]
+fn on_a_chain_without_fees_no_price_replaces_and_arrival_orders() {
+    let (pool, chain) = pool(PoolConfig { gas_free: true, base_fee: Some(0), ..PoolConfig::default() });
+    let (a, b) = (sender(1), sender(2));
+    chain.set(a, 0, 0);
+    chain.set(b, 0, 0);
+    pool.add(legacy(a, 0, 0, 0), Origin::Local).unwrap();
+    pool.add(legacy(b, 0, 1_000_000, 0), Origin::Local).unwrap();
+    let refused = message(pool.add(legacy(a, 0, 1_000_000, 0), Origin::Local));
+    assert!(refused.starts_with("replacement transaction underpriced"), "{refused}");
+    assert_eq!(pool.best().map(|tx| tx.sender()).collect::<Vec<_>>(), [a, b]);
+}
+
+#[test]
+fn an_unfunded_transaction_can_be_replaced_even_without_fees() {
+    let (pool, chain) = pool(PoolConfig { gas_free: true, ..PoolConfig::default() });
+    let a = sender(1);
+    chain.set(a, 0, 50);
+    pool.add(legacy(a, 0, 0, 50), Origin::Local).unwrap();
+    chain.set(a, 0, 10);
+    pool.on_head(&HeadChange { touched: vec![a], ..HeadChange::default() });
+    assert_eq!(pool.best().count(), 0, "the balance does not cover it");
+    assert_eq!(pool.status().pending, 1, "but it is not dropped");
+    pool.add(legacy(a, 0, 0, 10), Origin::Local).unwrap();
+    assert_eq!(pool.best().count(), 1);
+}
+
+#[test]
+fn best_goes_by_tip_then_arrival_and_keeps_nonce_order() {
+    let (pool, _) = pool(PoolConfig { base_fee: Some(10), ..PoolConfig::default() });
+    let (a, b, c, d) = (sender(1), sender(2), sender(3), sender(4));
+    pool.add(legacy(a, 1, 99, 0), Origin::Network).unwrap();
+    pool.add(legacy(a, 0, 20, 0), Origin::Network).unwrap();
+    pool.add(legacy(b, 0, 20, 0), Origin::Network).unwrap();
+    pool.add(legacy(c, 0, 50, 0), Origin::Network).unwrap();
+    pool.add(legacy(d, 0, 9, 0), Origin::Network).unwrap();
+    let order: Vec<_> = pool.best().map(|tx| (tx.sender(), tx.nonce())).collect();
+    assert_eq!(order, [(c, 0), (a, 0), (a, 1), (b, 0)], "the one below the base fee waits");
+
+    let mut best = pool.best();
+    let mut seen = Vec::new();
+    while let Some(tx) = best.next() {
+        seen.push((tx.sender(), tx.nonce()));
+        if tx.sender() == a {
+            best.skip_sender();
+        }
+    }
+    assert_eq!(seen, [(c, 0), (a, 0), (b, 0)]);
+}
+
+#[test]
+fn a_gap_queues_and_its_filling_promotes() {
+    let (pool, _) = pool(PoolConfig { max_queued_per_sender: 2, ..PoolConfig::default() });
+    let a = sender(1);
+    assert!(!pool.add(legacy(a, 2, 1, 0), Origin::Local).unwrap().pending);
+    pool.add(legacy(a, 3, 1, 0), Origin::Local).unwrap();
+    assert!(message(pool.add(legacy(a, 4, 1, 0), Origin::Local)).starts_with("nonce too high"));
+    assert_eq!((pool.status().pending, pool.status().queued, pool.next_nonce(a)), (0, 2, Some(0)));
+    pool.add(legacy(a, 0, 1, 0), Origin::Local).unwrap();
+    pool.add(legacy(a, 1, 1, 0), Origin::Local).unwrap();
+    assert_eq!((pool.status().pending, pool.status().queued, pool.next_nonce(a)), (4, 0, Some(4)));
+    let content = pool.content();
+    assert_eq!(content.pending[&a].iter().map(|tx| tx.nonce()).collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_full_pool_evicts_only_what_other_nodes_queued_and_tells_why() {
+    let (pool, _) = pool(PoolConfig { max_transactions: 2, ..PoolConfig::default() });
+    let gapped = legacy(sender(1), 5, 1, 0);
+    pool.add(gapped.clone(), Origin::Network).unwrap();
+    pool.add(legacy(sender(2), 5, 1, 0), Origin::Local).unwrap();
+    assert!(pool.add(legacy(sender(3), 0, 1, 0), Origin::Network).is_err(), "the network's make no room");
+    pool.add(legacy(sender(3), 0, 1, 0), Origin::Local).unwrap();
+    assert_eq!(pool.departure(*gapped.inner().tx_hash()), Some(Departure::Evicted));
+    assert!(pool.add(legacy(sender(4), 0, 1, 0), Origin::Local).is_err(), "a local one is never evicted");
+}
+
+#[test]
+fn a_reorg_brings_transactions_back_through_admission() {
+    let (pool, chain) = pool(PoolConfig::default());
+    let (a, b) = (sender(1), sender(2));
+    let first = legacy(a, 0, 1, 0);
+    let second = legacy(a, 1, 1, 0);
+    let denied = legacy(b, 0, 1, 0);
+    for tx in [&first, &second, &denied] {
+        pool.add(tx.clone(), Origin::Network).unwrap();
+    }
+    let hashes = |txs: &[&_]| -> Vec<B256> {
+        txs.iter().map(|tx: &&aurum_types::Recovered<aurum_types::Transaction>| *tx.inner().tx_hash()).collect()
+    };
+    chain.set(a, 2, u64::MAX);
+    chain.set(b, 1, u64::MAX);
+    pool.on_head(&HeadChange {
+        included: hashes(&[&first, &second, &denied]),
+        touched: vec![a, b],
+        ..HeadChange::default()
+    });
+    assert_eq!(pool.status().pending, 0);
+    assert_eq!(pool.next_nonce(a), None);
+
+    // The other branch holds only the first, and took b's rights away.
+    chain.set(a, 1, u64::MAX);
+    chain.set(b, 0, u64::MAX);
+    chain.refuse(b);
+    pool.on_head(&HeadChange {
+        included: hashes(&[&first]),
+        retracted: vec![first, second.clone(), denied.clone()],
+        touched: vec![a, b],
+        base_fee: None,
+    });
+    assert_eq!(pool.best().map(|tx| tx.hash()).collect::<Vec<_>>(), hashes(&[&second]));
+    assert!(matches!(pool.departure(hashes(&[&denied])[0]), Some(Departure::NoLongerAdmitted(_))));
+    assert_eq!(pool.sender_of(&hashes(&[&denied])[0]), Some(b));
+}
+
+#[test]
+fn another_transaction_with_the_nonce_in_a_block_ends_ours_with_the_story_kept() {
+    let (pool, chain) = pool(PoolConfig::default());
+    let ours = legacy(sender(1), 0, 1, 0);
+    pool.add(ours.clone(), Origin::Local).unwrap();
+    chain.set(sender(1), 1, u64::MAX);
+    pool.on_head(&HeadChange { touched: vec![sender(1)], ..HeadChange::default() });
+    assert_eq!(pool.departure(*ours.inner().tx_hash()), Some(Departure::NonceUsed));
+}
+
+#[test]
+fn rights_lost_while_waiting_do_not_block_the_sender_for_ever() {
+    let (pool, chain) = pool(PoolConfig::default());
+    let tx = legacy(sender(1), 0, 1, 0);
+    pool.add(tx.clone(), Origin::Local).unwrap();
+    chain.refuse(sender(1));
+    for _ in 0..16 {
+        pool.on_head(&HeadChange::default());
+    }
+    assert!(pool.get(*tx.inner().tx_hash()).is_none());
+    assert!(matches!(pool.departure(*tx.inner().tx_hash()), Some(Departure::NoLongerAdmitted(why)) if why.starts_with("Transaction is not permitted.")));
+}
+
+#[test]
+fn removing_one_queues_those_behind_it_and_subscribers_hear_of_each() {
+    let (pool, _) = pool(PoolConfig::default());
+    let mut newly = pool.subscribe();
+    let first = pool.add(legacy(sender(1), 0, 1, 0), Origin::Local).unwrap().hash;
+    pool.add(legacy(sender(1), 1, 1, 0), Origin::Network).unwrap();
+    assert_eq!(newly.try_recv().unwrap().hash(), first);
+    assert_eq!(newly.try_recv().unwrap().nonce(), 1);
+    pool.remove(first, "does not run").unwrap();
+    assert_eq!((pool.status().pending, pool.status().queued), (0, 1));
+    assert_eq!(pool.departure(first), Some(Departure::Removed("does not run".to_owned())));
+}
