@@ -57,6 +57,10 @@ interface IBridge {
     error BadLimits();
     /// Only the owner, or the guardian where it only tightens, may do this.
     error NotGuardian(address account);
+    /// A transfer of nothing.
+    error ZeroAmount();
+    /// Both sides of the bridge would be on this chain.
+    error SameChain();
     /// Zero, a bridge or a token cannot receive.
     error BadRecipient(address recipient);
     /// Deposit outside depositMin..depositMax.
@@ -188,12 +192,10 @@ interface IBridge {
     /// Name another guardian. Owner only; the zero address leaves the owner alone.
     function setGuardian(address guardian) external;
 
-    /// Refuse deposits and executions. Owner or guardian.
+    /// Refuse deposits and executions; attestations are still collected. Owner or guardian. `paused()` (OpenZeppelin's
+    /// Pausable, like its events `Paused`, `Unpaused` and error `EnforcedPause`) is true from then on.
     function pause() external;
 
     /// Accept them again. Owner only.
     function unpause() external;
-
-    /// True while deposits and executions are refused. Attestations are still collected.
-    function paused() external view returns (bool);
 }

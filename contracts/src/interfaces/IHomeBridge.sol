@@ -43,8 +43,8 @@ interface IHomeBridge is IBridge {
     /// ERC-677: deposit in one step. `data` is empty (recipient = sender) or the recipient, as 20 bytes or ABI-encoded.
     function onTokenTransfer(address sender, uint256 amount, bytes calldata data) external returns (bool);
 
-    /// How many current validators attested `digest` of transfer `id`.
-    function attestationCount(bytes32 id, bytes32 digest) external view returns (uint256);
+    /// How many current validators attested `digest`.
+    function attestationCount(bytes32 digest) external view returns (uint256);
 
     /// Whether `signer` attested `digest`, validator or not.
     function hasAttested(bytes32 digest, address signer) external view returns (bool);
@@ -52,8 +52,8 @@ interface IHomeBridge is IBridge {
     /// The last epoch under which `signer` attested `id`, 0 if never.
     function attestedEpoch(bytes32 id, address signer) external view returns (uint64);
 
-    /// True if `digest` of transfer `id` has the threshold of attestations now.
-    function isAttested(bytes32 id, bytes32 digest) external view returns (bool);
+    /// True if `digest` has the threshold of attestations now.
+    function isAttested(bytes32 digest) external view returns (bool);
 
     /// The digest of `id` that last reached the threshold, 0 if none has.
     function attestedDigest(bytes32 id) external view returns (bytes32);
