@@ -191,7 +191,7 @@ impl Encodable for Header {
 }
 
 /// Splits an RLP payload into its items, each with its own prefix.
-fn raw_items(mut payload: &[u8]) -> rlp::Result<Vec<Bytes>> {
+pub(crate) fn raw_items(mut payload: &[u8]) -> rlp::Result<Vec<Bytes>> {
     let mut items = Vec::new();
     while !payload.is_empty() {
         let start = payload;

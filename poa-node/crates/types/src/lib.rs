@@ -12,6 +12,8 @@
 
 mod block;
 mod changes;
+pub mod crypto;
+mod genesis;
 mod header;
 mod memory_state;
 mod primitives;
@@ -25,6 +27,7 @@ pub use block::{
     Block, BlockError, CommittedBlock, ExecutedBlock, ExecutionOutcome, RecoveredBlock, SealedBlock, VerifiedBlock,
 };
 pub use changes::{AccountChange, StateChanges};
+pub use genesis::{genesis_accounts, genesis_header, state_root_slow};
 pub use header::{EMPTY_UNCLES_HASH, Header, HeaderFormat};
 pub use memory_state::MemoryState;
 pub use primitives::{BlockNumber, Score, Step};

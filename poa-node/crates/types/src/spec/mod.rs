@@ -1,8 +1,17 @@
 //! The chain spec: Parity's JSON file as values (aura.md §4).
 
+mod accounts;
+mod error;
+mod json;
+mod params;
+mod parse;
+
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
+
+pub use error::{SpecError, SpecWarning, SpecWarningKind};
+pub use parse::ParseOptions;
 
 use crate::{BlockNumber, HeaderFormat};
 
@@ -165,6 +174,9 @@ pub struct Params {
     /// After London EIPs switch on by Unix time, in Nethermind's key names (`eip3855TransitionTimestamp` …): EIP number
     /// → first timestamp.
     pub eip_timestamps: BTreeMap<u64, u64>,
+    /// The same by block number (`eip3855Transition` …), as older Nethermind specs state them. Ask
+    /// [`Self::later_eip_active`], which looks at both.
+    pub eip_transitions: BTreeMap<u64, BlockNumber>,
     /// EIP-1559 initial base fee in wei.
     pub eip1559_base_fee_initial_value: Option<u64>,
     /// EIP-1559 change denominator.
@@ -236,7 +248,8 @@ pub struct AccountSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Builtin {
     /// Parity's name: `ecrecover`, `sha256`, `ripemd160`, `identity`, `modexp`, `alt_bn128_add`, `alt_bn128_mul`,
-    /// `alt_bn128_pairing`, `blake2_f`, `bls12_381_*`.
+    /// `alt_bn128_pairing`, `blake2_f`, and for EIP-2537 `bls12_381_{g1_add,g1_multiexp,g2_add,g2_multiexp,pairing,
+    /// fp_to_g1,fp2_to_g2}`.
     pub name: String,
     /// Price from each block on; the first key is the activation.
     pub pricing: BTreeMap<BlockNumber, Pricing>,
@@ -258,6 +271,6 @@ pub enum Pricing {
     Constant { price: u64 },
     /// `gas_per_round · rounds`.
     Blake2F { gas_per_round: u64 },
-    /// EIP-2537 operations, priced as the EIP says.
+    /// EIP-2537 operations, priced as the EIP says (`eip2537`, an Aurum extension of the file format).
     Bls12,
 }
