@@ -1,1 +1,49 @@
-//! One block through revm: system calls, permission checks, transactions, rewards
+//! One block through revm: system calls, permission checks, transactions, rewards.
+//!
+//! Everything here is a function of a parent state and a block; nothing is written anywhere. The only crate that names
+//! revm, so that its yearly half-dozen of major versions stay behind this border.
+//!
+//! ```text
+//!                    ┌────────────── BlockRunner ──────────────┐
+//! parent state ────▶ │ rewriteBytecode → finalizeChange →      │ ──▶ ExecutionOutcome { receipts, gas, changes }
+//! execute / builder  │ transactions → rewards                  │
+//!                    └──────┬──────────────────────────────────┘
+//!                           ├─ Machine: revm with our precompiles, fees and database (machine.rs, database.rs)
+//!                           └─ permission, certifier: read-only calls on the parent's state (permission.rs, service.rs)
+//! ```
+//!
+//! What the spec file says about a block becomes a [`Rules`] value first ([`rules`]); everything after it asks the rules,
+//! never the spec. What the rules cannot express yet is listed by [`rules::unsupported`].
+//!
+//! Cryptography: revm's `secp256k1` feature already selects libsecp256k1 for `ecrecover`, so nothing is installed with
+//! `install_crypto` here.
+
+mod abi;
+mod block;
+mod builder;
+mod call;
+mod database;
+mod engine;
+mod env;
+mod error;
+mod estimate;
+mod genesis;
+mod machine;
+mod permission;
+mod precompiles;
+mod read_only;
+mod rewards;
+pub mod rules;
+mod service;
+mod system_call;
+mod transaction;
+
+pub use builder::{BlockBuilder, PushError, Pushed};
+pub use call::{CallOutcome, CallRequest};
+pub use engine::Evm;
+pub use env::BlockEnv;
+pub use error::{EvmError, InvalidExecution, TxInvalid};
+pub use permission::{Denial, DenialReason, PermissionRequest, Right};
+pub use rules::Rules;
+pub use system_call::SYSTEM_ADDRESS;
+pub use transaction::IntrinsicGas;

@@ -1,0 +1,171 @@
+//! One block from its first system call to its rewards, in OpenEthereum's order (aura.md §2.5). Importing a block and
+//! building one go through the same [`BlockRunner`], so they cannot disagree.
+
+use std::sync::Arc;
+
+use alloy::{
+    consensus::Transaction as _,
+    primitives::{Address, Bytes, map::HashMap},
+    sol_types::SolCall,
+};
+use aurum_types::{ExecutionOutcome, Receipt, ReceiptOutcome, RecoveredBlock, StateReader, Transaction};
+
+use crate::{
+    BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, PushError, Rules, TxInvalid,
+    abi::IValidatorSet,
+    database::CleanUp,
+    engine::Roots,
+    machine::{Machine, Refused},
+    permission::{Mask, Permission},
+    read_only::Reader,
+    rewards,
+    rules::ReceiptForm,
+    service,
+    system_call::system_call,
+    transaction,
+};
+
+/// A block that is being run.
+#[derive(Debug)]
+pub(crate) struct BlockRunner {
+    evm: Evm,
+    env: BlockEnv,
+    rules: Rules,
+    machine: Machine,
+    permission: Option<Permission>,
+    /// Masks that hold for a sender, of transactions that are in the block.
+    masks: HashMap<Address, Mask>,
+    /// Asks the service transaction checker, where one decides.
+    certifier: Option<Reader>,
+    receipts: Vec<Receipt>,
+    gas_used: u64,
+}
+
+impl BlockRunner {
+    /// Starts the block: code rewrites, then `finalizeChange()` where an epoch begins.
+    pub(crate) fn open(
+        evm: &Evm,
+        parent: Arc<dyn StateReader>,
+        parent_env: &BlockEnv,
+        env: BlockEnv,
+        begin: Option<Address>,
+    ) -> Result<Self, EvmError> {
+        let rules = evm.rules(env.number, env.timestamp);
+        let permission = rules
+            .permission_contract
+            .map(|contract| Permission::new(contract, parent_env.number, evm.reader(parent.clone(), parent_env)));
+        let certifier = rules.certified_zero_price_only.then(|| evm.reader(parent.clone(), parent_env));
+        let mut machine = evm.block_machine(&rules, parent, &env);
+        if let Some(rewrites) = evm.spec.engine.rewrite_bytecode.get(&env.number) {
+            for (address, code) in rewrites {
+                machine.state().set_code(*address, code.clone())?;
+            }
+        }
+        if let Some(contract) = begin {
+            system_call(&mut machine, contract, Bytes::from(IValidatorSet::finalizeChangeCall {}.abi_encode()))?;
+        }
+        Ok(Self {
+            evm: evm.clone(),
+            env,
+            rules,
+            machine,
+            permission,
+            masks: HashMap::default(),
+            certifier,
+            receipts: Vec::new(),
+            gas_used: 0,
+        })
+    }
+
+    /// Gas the block has left.
+    pub(crate) const fn gas_left(&self) -> u64 {
+        self.env.gas_limit.saturating_sub(self.gas_used)
+    }
+
+    /// Receipts so far.
+    pub(crate) fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// Checks the rights of every sender before anything runs.
+    pub(crate) fn check_permissions(&mut self, block: &RecoveredBlock) -> Result<(), EvmError> {
+        for (index, tx) in block.transactions().enumerate() {
+            match self.permit(tx.signer(), tx.inner())? {
+                Ok(mask) => self.remember(tx.signer(), mask),
+                Err(denial) => return Err(InvalidExecution::NotPermitted { index, denial }.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the sender has the right, by the mask it has already or a new one.
+    pub(crate) fn permit(
+        &mut self,
+        sender: Address,
+        tx: &Transaction,
+    ) -> Result<Result<Option<Mask>, crate::Denial>, EvmError> {
+        let Some(permission) = &mut self.permission else { return Ok(Ok(None)) };
+        let known = self.masks.get(&sender).copied();
+        let (mask, decision) = permission.decide(&PermissionRequest::of(sender, tx), known)?;
+        Ok(decision.map(|()| Some(mask)))
+    }
+
+    /// Keeps a mask for later transactions of the sender. Only of transactions that are in the block: then the masks in
+    /// use are a function of the block, whatever was tried while building it.
+    pub(crate) fn remember(&mut self, sender: Address, mask: Option<Mask>) {
+        if let Some(mask) = mask.filter(Mask::is_for_sender) {
+            self.masks.insert(sender, mask);
+        }
+    }
+
+    /// Runs one transaction. An error leaves no trace.
+    pub(crate) fn run(&mut self, sender: Address, tx: &Transaction, roots: Option<Roots<'_>>) -> Result<(), PushError> {
+        if tx.gas_limit() > self.gas_left() {
+            return Err(PushError::DoesNotFit { gas: tx.gas_limit(), left: self.gas_left() });
+        }
+        transaction::validate(&self.rules, tx).map_err(PushError::Invalid)?;
+        let zero_price = transaction::is_zero_price(tx) && !self.rules.gas_free;
+        if zero_price && let Some(certifier) = &mut self.certifier {
+            let registrar = self.evm.spec.params.registrar;
+            if !service::is_certified(certifier, registrar, sender).map_err(EvmError::Fault)? {
+                return Err(PushError::Invalid(TxInvalid::Uncertified));
+            }
+        }
+        let form = match (self.rules.receipts, &roots) {
+            (ReceiptForm::StateRoot, None) => {
+                return Err(EvmError::fault("receipts before EIP-658 need Evm::execute_with_roots").into());
+            }
+            (form, _) => form,
+        };
+        self.machine.exempt_from_base_fee(zero_price && self.rules.zero_price_is_exempt());
+        let (result, state) =
+            self.machine.transact(transaction::tx_env(&self.rules, sender, tx)).map_err(|refused| match refused {
+                Refused::Invalid(error) => PushError::Invalid(error),
+                Refused::Fault(error) => PushError::Fault(error.into()),
+            })?;
+        self.machine.commit(state, CleanUp::Transaction).map_err(EvmError::Fault)?;
+        self.gas_used = self.gas_used.saturating_add(result.tx_gas_used());
+        let outcome = match (form, roots) {
+            (ReceiptForm::Status, _) => ReceiptOutcome::Status(result.is_success()),
+            (ReceiptForm::StateRoot, Some(root)) => {
+                let changes = self.machine.state().changes();
+                ReceiptOutcome::StateRoot(root(&changes).map_err(EvmError::Fault)?)
+            }
+            (ReceiptForm::Bare | ReceiptForm::StateRoot, _) => ReceiptOutcome::Unknown,
+        };
+        self.receipts.push(Receipt {
+            tx_type: tx.tx_type(),
+            outcome,
+            cumulative_gas_used: self.gas_used,
+            logs: result.into_logs(),
+        });
+        Ok(())
+    }
+
+    /// Ends the block: rewards, then everything as a value.
+    pub(crate) fn close(mut self) -> Result<ExecutionOutcome, EvmError> {
+        rewards::pay(&self.evm.spec, &self.env, &mut self.machine)?;
+        let changes = self.machine.state().changes();
+        Ok(ExecutionOutcome { receipts: self.receipts, gas_used: self.gas_used, changes })
+    }
+}

@@ -1,0 +1,262 @@
+//! `eth_call`: a message as if in some block, without demands on nonce, fees and balance.
+
+use std::sync::Arc;
+
+use alloy::{
+    eips::{eip2930::AccessList, eip7702::SignedAuthorization},
+    primitives::{Address, Bytes, Log, TxKind, U256},
+    rpc::types::{
+        BlockOverrides,
+        state::{AccountOverride, StateOverride},
+    },
+};
+use aurum_types::{Account, StateReader};
+use revm::{
+    context::{TransactionType, TxEnv},
+    context_interface::{either::Either, result::ExecutionResult},
+};
+
+use crate::{
+    BlockEnv, Evm, EvmError, InvalidExecution, TxInvalid,
+    database::BlockState,
+    machine::{Machine, Refused},
+};
+
+/// A message to run as if in some block.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallRequest {
+    /// Sender; 0x0 unless stated.
+    pub from: Address,
+    /// Target, or creation.
+    pub to: TxKind,
+    /// Gas limit; the cap unless stated. More than the cap is the cap.
+    pub gas: Option<u64>,
+    /// Most gas the caller of this crate grants (a node's `--rpc-gas-cap`); the block's gas limit unless stated.
+    pub gas_cap: Option<u64>,
+    /// What GASPRICE shows, at most: gas price or `maxFeePerGas`, in wei. Never charged.
+    pub max_fee_per_gas: u128,
+    /// `maxPriorityFeePerGas`, where the request is of a type that has it.
+    pub max_priority_fee_per_gas: Option<u128>,
+    /// Wei moved; the sender is given what it lacks.
+    pub value: U256,
+    /// Input, or creation code.
+    pub data: Bytes,
+    /// Nonce of the sender, which decides the address of a created contract; the account's unless stated.
+    pub nonce: Option<u64>,
+    /// EIP-2930 access list.
+    pub access_list: AccessList,
+    /// EIP-7702 authorizations.
+    pub authorization_list: Vec<SignedAuthorization>,
+    /// Accounts as they are not.
+    pub state_overrides: Option<StateOverride>,
+    /// The block as it is not.
+    pub block_overrides: Option<BlockOverrides>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// It returned.
+    Success {
+        /// What it returned; for a creation, the deployed code.
+        output: Bytes,
+        /// Gas used.
+        gas_used: u64,
+        /// Logs in order.
+        logs: Vec<Log>,
+        /// The created contract.
+        created: Option<Address>,
+    },
+    /// It reverted with this data.
+    Revert {
+        /// The revert data.
+        output: Bytes,
+        /// Gas used.
+        gas_used: u64,
+    },
+    /// It was stopped, having used all gas.
+    Halt {
+        /// Why, in words.
+        reason: String,
+        /// Whether the gas was too little.
+        out_of_gas: bool,
+        /// Gas used.
+        gas_used: u64,
+    },
+}
+
+impl CallOutcome {
+    /// Whether it returned.
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self::Success { .. })
+    }
+
+    /// Gas used.
+    pub const fn gas_used(&self) -> u64 {
+        match self {
+            Self::Success { gas_used, .. } | Self::Revert { gas_used, .. } | Self::Halt { gas_used, .. } => *gas_used,
+        }
+    }
+
+    fn of(result: ExecutionResult) -> Self {
+        let gas_used = result.tx_gas_used();
+        match result {
+            ExecutionResult::Success { logs, output, .. } => {
+                let created = output.address().copied();
+                Self::Success { output: output.into_data(), gas_used, logs, created }
+            }
+            ExecutionResult::Revert { output, .. } => Self::Revert { output, gas_used },
+            ExecutionResult::Halt { reason, .. } => {
+                let out_of_gas = matches!(reason, revm::context_interface::result::HaltReason::OutOfGas(_));
+                Self::Halt { reason: reason.to_string(), out_of_gas, gas_used }
+            }
+        }
+    }
+}
+
+impl Evm {
+    /// Runs a message on the state after the block `env`, as if it were in that block.
+    ///
+    /// # Errors
+    /// [`InvalidExecution::Call`] when the message cannot start; a revert is an outcome, not an error.
+    pub fn call(
+        &self,
+        state: Arc<dyn StateReader>,
+        env: &BlockEnv,
+        request: &CallRequest,
+    ) -> Result<CallOutcome, EvmError> {
+        let mut prepared = self.prepare(state, env, request)?;
+        let gas = request.gas.unwrap_or(u64::MAX).min(prepared.cap);
+        prepared.run(gas)
+    }
+
+    pub(crate) fn prepare(
+        &self,
+        state: Arc<dyn StateReader>,
+        env: &BlockEnv,
+        request: &CallRequest,
+    ) -> Result<PreparedCall, EvmError> {
+        let env = override_block(env, request.block_overrides.as_ref())?;
+        let cap = request.gas_cap.unwrap_or(env.gas_limit);
+        let mut machine = self.call_machine(state, &env);
+        for (address, account) in request.state_overrides.iter().flatten() {
+            override_account(machine.state(), *address, account)?;
+        }
+        let mut sender = machine.state().account(request.from)?.unwrap_or_default();
+        if sender.balance < request.value {
+            sender.balance = request.value;
+            machine.state().set_account(request.from, sender)?;
+        }
+        let rules = self.rules(env.number, env.timestamp);
+        let tx = TxEnv {
+            tx_type: tx_type(request) as u8,
+            caller: request.from,
+            gas_limit: 0,
+            gas_price: if rules.gas_free { 0 } else { request.max_fee_per_gas },
+            kind: request.to,
+            value: request.value,
+            data: request.data.clone(),
+            nonce: request.nonce.unwrap_or(sender.nonce),
+            chain_id: Some(rules.chain_id),
+            access_list: request.access_list.clone(),
+            gas_priority_fee: request.max_priority_fee_per_gas.map(|tip| if rules.gas_free { 0 } else { tip }),
+            authorization_list: request.authorization_list.iter().cloned().map(Either::Left).collect(),
+            ..TxEnv::default()
+        };
+        Ok(PreparedCall { machine, tx, cap })
+    }
+}
+
+/// The type whose costs apply.
+fn tx_type(request: &CallRequest) -> TransactionType {
+    if !request.authorization_list.is_empty() {
+        TransactionType::Eip7702
+    } else if request.max_priority_fee_per_gas.is_some() {
+        TransactionType::Eip1559
+    } else if !request.access_list.0.is_empty() {
+        TransactionType::Eip2930
+    } else {
+        TransactionType::Legacy
+    }
+}
+
+/// A call ready to be run with any gas, any number of times: nothing it does is kept.
+#[derive(Debug)]
+pub(crate) struct PreparedCall {
+    machine: Machine,
+    tx: TxEnv,
+    /// Most gas it may be given.
+    pub(crate) cap: u64,
+}
+
+impl PreparedCall {
+    pub(crate) fn run(&mut self, gas: u64) -> Result<CallOutcome, EvmError> {
+        let tx = TxEnv { gas_limit: gas, ..self.tx.clone() };
+        match self.machine.transact(tx) {
+            Ok((result, _)) => Ok(CallOutcome::of(result)),
+            Err(Refused::Invalid(error)) => Err(InvalidExecution::Call(error).into()),
+            Err(Refused::Fault(error)) => Err(error.into()),
+        }
+    }
+
+    /// Whether it only moves wei: 21,000 gas if anything.
+    pub(crate) fn is_plain_transfer(&mut self) -> Result<bool, EvmError> {
+        let TxKind::Call(to) = self.tx.kind else { return Ok(false) };
+        let to_has_code = self.machine.state().account(to)?.is_some_and(|account| account.has_code());
+        Ok(self.tx.data.is_empty() && self.tx.tx_type == TransactionType::Legacy as u8 && !to_has_code)
+    }
+}
+
+fn override_block(env: &BlockEnv, overrides: Option<&BlockOverrides>) -> Result<BlockEnv, EvmError> {
+    let mut env = env.clone();
+    let Some(overrides) = overrides else { return Ok(env) };
+    let BlockOverrides { number, difficulty, time, gas_limit, coinbase, random, base_fee, block_hash, .. } = overrides;
+    if block_hash.as_ref().is_some_and(|hashes| !hashes.is_empty()) {
+        return Err(refuse("block overrides: blockHash is not supported"));
+    }
+    let number_of = |name: &str, value: U256| {
+        u64::try_from(value).map_err(|_| refuse(&format!("block overrides: {name} does not fit 64 bits")))
+    };
+    if let Some(number) = number {
+        env.number = number_of("number", *number)?;
+    }
+    if let Some(base_fee) = base_fee {
+        env.base_fee = Some(number_of("baseFeePerGas", *base_fee)?);
+    }
+    env.difficulty = random.map(Into::into).or(*difficulty).unwrap_or(env.difficulty);
+    env.timestamp = time.unwrap_or(env.timestamp);
+    env.gas_limit = gas_limit.unwrap_or(env.gas_limit);
+    env.author = coinbase.unwrap_or(env.author);
+    Ok(env)
+}
+
+fn override_account(state: &mut BlockState, address: Address, overrides: &AccountOverride) -> Result<(), EvmError> {
+    let AccountOverride { balance, nonce, code, state: full, state_diff, move_precompile_to } = overrides;
+    if move_precompile_to.is_some() {
+        return Err(refuse("state overrides: movePrecompileToAddress is not supported"));
+    }
+    if full.is_some() && state_diff.is_some() {
+        return Err(refuse("state overrides: account has both 'state' and 'stateDiff'"));
+    }
+    let account = state.account(address)?.unwrap_or_default();
+    let account = Account {
+        balance: balance.unwrap_or(account.balance),
+        nonce: nonce.unwrap_or(account.nonce),
+        code_hash: account.code_hash,
+    };
+    state.set_account(address, account)?;
+    if let Some(code) = code {
+        state.set_code(address, code.clone())?;
+    }
+    if full.is_some() {
+        state.wipe_storage(address)?;
+    }
+    for (slot, value) in full.iter().chain(state_diff).flatten() {
+        state.set_storage(address, (*slot).into(), (*value).into())?;
+    }
+    Ok(())
+}
+
+fn refuse(reason: &str) -> EvmError {
+    InvalidExecution::Call(TxInvalid::Other(reason.to_owned())).into()
+}

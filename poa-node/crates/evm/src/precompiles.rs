@@ -1,0 +1,185 @@
+//! Precompiles: only those the spec lists as `builtin`, from their block on, at their price (aura.md §4.2). Every other
+//! address, 0x05 included, is an ordinary account.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Address, U256, map::HashMap};
+use aurum_types::{BlockNumber, ChainSpec, spec::Pricing};
+use revm::{
+    context_interface::ContextTr,
+    handler::{PrecompileProvider, precompile_output_to_interpreter_result},
+    interpreter::{CallInputs, InterpreterResult},
+    precompile::{
+        EthPrecompileOutput, EthPrecompileResult, PrecompileEthFn, PrecompileHalt, PrecompileOutput, blake2, bls12_381,
+        bn254, hash, identity, modexp, secp256k1,
+    },
+    primitives::{AddressSet, hardfork::SpecId},
+};
+
+/// More gas than any operation asks for, yet little enough that an unpriced `modexp` cannot exhaust memory.
+const UNMETERED: u64 = 1 << 40;
+
+/// One precompile at one block.
+#[derive(Debug, Clone)]
+struct Active {
+    run: PrecompileEthFn,
+    price: Pricing,
+}
+
+impl Active {
+    fn call(&self, input: &[u8], gas_limit: u64) -> EthPrecompileResult {
+        let Some(price) = price_of(&self.price, input) else {
+            return (self.run)(input, gas_limit);
+        };
+        if price > gas_limit {
+            return Err(PrecompileHalt::OutOfGas);
+        }
+        let output = (self.run)(input, UNMETERED)?;
+        Ok(EthPrecompileOutput::new(price, output.bytes))
+    }
+}
+
+/// The spec's price for this input; `None` where the operation prices itself as its EIP says.
+fn price_of(pricing: &Pricing, input: &[u8]) -> Option<u64> {
+    Some(match pricing {
+        Pricing::Linear { base, word } => match u64::try_from(input.len().div_ceil(32)) {
+            Ok(words) => word.saturating_mul(words).saturating_add(*base),
+            Err(_) => u64::MAX,
+        },
+        Pricing::Constant { price } => *price,
+        Pricing::AltBn128Pairing { base, pair } => {
+            let pairs = u64::try_from(input.len() / bn254::PAIR_ELEMENT_LEN).unwrap_or(u64::MAX);
+            pair.saturating_mul(pairs).saturating_add(*base)
+        }
+        Pricing::Blake2F { gas_per_round } => {
+            let rounds = input.first_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_be_bytes(*bytes)));
+            gas_per_round.saturating_mul(rounds)
+        }
+        Pricing::Modexp { divisor } => modexp_price(input, *divisor),
+        Pricing::Modexp2565 | Pricing::Bls12 => return None,
+    })
+}
+
+/// EIP-198's price with the spec's divisor.
+fn modexp_price(input: &[u8], divisor: u64) -> u64 {
+    let word = |offset: usize| {
+        let mut bytes = [0_u8; 32];
+        let available = input.get(offset..).unwrap_or_default();
+        let length = available.len().min(32);
+        bytes[..length].copy_from_slice(&available[..length]);
+        U256::from_be_bytes(bytes)
+    };
+    let (base, exponent, modulus) = (word(0), word(32), word(64));
+    let limit = U256::from(u32::MAX / 2);
+    if base > limit || modulus > limit || exponent > limit {
+        return u64::MAX;
+    }
+    let (base, exponent, modulus) = (base.to::<u64>(), exponent.to::<u64>(), modulus.to::<u64>());
+    let start = usize::try_from(base).map_or(usize::MAX, |base| base.saturating_add(96));
+    let mut head = word(start);
+    if exponent < 32 {
+        // Only the exponent's own bytes count.
+        head = if exponent == 0 { U256::ZERO } else { head >> (256 - 8 * exponent) };
+    }
+    let complexity = |length: u64| {
+        let square = length * length;
+        match length {
+            0..=64 => square,
+            65..=1_024 => square / 4 + 96 * length - 3_072,
+            _ => square / 16 + 480 * length - 199_680,
+        }
+    };
+    let iterations = modexp::calculate_iteration_count::<8>(exponent, &head);
+    let gas = U256::from(complexity(base.max(modulus))) * U256::from(iterations) / U256::from(divisor.max(1));
+    gas.saturating_to()
+}
+
+/// revm's implementation of a builtin, by Parity's name.
+fn implementation(name: &str) -> Option<PrecompileEthFn> {
+    Some(match name {
+        "ecrecover" => |input, gas| secp256k1::ec_recover_run(input, gas),
+        "sha256" => |input, gas| hash::sha256_run(input, gas),
+        "ripemd160" => |input, gas| hash::ripemd160_run(input, gas),
+        "identity" => |input, gas| identity::identity_run(input, gas),
+        "modexp" => |input, gas| modexp::berlin_run(input, gas),
+        "alt_bn128_add" => |input, gas| bn254::run_add(input, 0, gas),
+        "alt_bn128_mul" => |input, gas| bn254::run_mul(input, 0, gas),
+        "alt_bn128_pairing" => |input, gas| bn254::run_pair(input, 0, 0, gas),
+        "blake2_f" => |input, gas| blake2::run(input, gas),
+        "bls12_381_g1_add" => |input, gas| bls12_381::g1_add::g1_add(input, gas),
+        "bls12_381_g1_msm" | "bls12_381_g1_multiexp" | "bls12_381_g1_mul" => {
+            |input, gas| bls12_381::g1_msm::g1_msm(input, gas)
+        }
+        "bls12_381_g2_add" => |input, gas| bls12_381::g2_add::g2_add(input, gas),
+        "bls12_381_g2_msm" | "bls12_381_g2_multiexp" | "bls12_381_g2_mul" => {
+            |input, gas| bls12_381::g2_msm::g2_msm(input, gas)
+        }
+        "bls12_381_pairing" | "bls12_381_pairing_check" => |input, gas| bls12_381::pairing::pairing(input, gas),
+        "bls12_381_fp_to_g1" | "bls12_381_map_fp_to_g1" => {
+            |input, gas| bls12_381::map_fp_to_g1::map_fp_to_g1(input, gas)
+        }
+        "bls12_381_fp2_to_g2" | "bls12_381_map_fp2_to_g2" => {
+            |input, gas| bls12_381::map_fp2_to_g2::map_fp2_to_g2(input, gas)
+        }
+        _ => return None,
+    })
+}
+
+/// Whether a builtin of this name can be executed.
+pub(crate) fn is_known(name: &str) -> bool {
+    implementation(name).is_some()
+}
+
+/// The precompiles of one block.
+#[derive(Clone, Debug)]
+pub(crate) struct Precompiles(Arc<Set>);
+
+#[derive(Debug, Default)]
+struct Set {
+    addresses: AddressSet,
+    active: HashMap<Address, Active>,
+}
+
+impl Precompiles {
+    /// The precompiles of the block at `number`.
+    pub(crate) fn at(spec: &ChainSpec, number: BlockNumber) -> Self {
+        let mut set = Set::default();
+        for (address, account) in &spec.accounts {
+            let Some(builtin) = &account.builtin else { continue };
+            let Some((_, price)) = builtin.pricing.range(..=number).next_back() else { continue };
+            let Some(run) = implementation(&builtin.name) else { continue };
+            set.addresses.insert(*address);
+            set.active.insert(*address, Active { run, price: price.clone() });
+        }
+        Self(Arc::new(set))
+    }
+
+    pub(crate) fn addresses(&self) -> &AddressSet {
+        &self.0.addresses
+    }
+}
+
+impl<CTX: ContextTr> PrecompileProvider<CTX> for Precompiles
+where
+    CTX::Cfg: revm::context_interface::Cfg<Spec = SpecId>,
+{
+    type Output = InterpreterResult;
+
+    fn set_spec(&mut self, _spec: SpecId) -> bool {
+        // The block decides, not the fork; the journal was told at construction.
+        false
+    }
+
+    fn run(&mut self, context: &mut CTX, inputs: &CallInputs) -> Result<Option<InterpreterResult>, String> {
+        let Some(active) = self.0.active.get(&inputs.bytecode_address) else {
+            return Ok(None);
+        };
+        let result = active.call(&inputs.input.as_bytes(context), inputs.gas_limit);
+        let output = PrecompileOutput::from_eth_result(result, inputs.reservoir);
+        Ok(Some(precompile_output_to_interpreter_result(output, inputs.gas_limit)))
+    }
+
+    fn warm_addresses(&self) -> &AddressSet {
+        self.addresses()
+    }
+}
