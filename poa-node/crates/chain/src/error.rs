@@ -3,7 +3,7 @@
 use alloy::primitives::B256;
 use aurum_aura::{InvalidBlock, TemporarilyInvalid};
 use aurum_evm::{Denial, EvmError, InvalidExecution};
-use aurum_pool::PoolError;
+use aurum_pool::OpenError;
 use aurum_storage::StorageError;
 use aurum_types::{BlockError, BlockNumber, StateError};
 
@@ -142,7 +142,7 @@ pub enum ChainError {
     },
     /// The pool's journal.
     #[error("pool: {0}")]
-    Pool(PoolError),
+    Pool(OpenError),
     /// Reading what is stored.
     #[error(transparent)]
     Fault(#[from] Fault),

@@ -16,6 +16,7 @@
 //! The crate does not know the network, JSON-RPC, or when it is our turn to seal.
 
 mod adopt;
+mod authoring;
 mod chain;
 mod commit;
 mod doorkeeper;
@@ -23,11 +24,15 @@ mod error;
 mod execute;
 mod gate;
 mod head;
+mod open;
 mod persist;
 mod pipeline;
 mod reader;
 mod recent;
 mod recover;
+mod replay;
+mod sightings;
+mod snapshot;
 mod verify;
 pub mod view;
 
@@ -35,7 +40,8 @@ pub use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial};
 pub use aurum_storage::AccountProof;
 
 pub use self::{
-    chain::{Authoring, Chain, ChainConfig, Imported},
+    authoring::{Authoring, Built},
+    chain::{Chain, ChainConfig, Imported},
     error::{ChainError, Fault, ImportError, Invalid, ReadError},
     gate::{Admin, Denied, Gate, Grant, GrantKind, Identity, Read, Submit, SubmitError},
     head::{BlockRef, Head, HeadChange},

@@ -36,7 +36,7 @@ impl PoolView {
 
     /// A waiting transaction.
     pub fn get(&self, hash: B256) -> Option<Recovered<Transaction>> {
-        self.pool.get(&hash).map(|pooled| pooled.transaction().clone())
+        self.pool.get(hash).map(|pooled| pooled.transaction().clone())
     }
 
     /// The nonce after this sender's last executable transaction in the pool; `None` when it has none.
@@ -46,7 +46,7 @@ impl PoolView {
 
     /// Why a transaction left the pool other than by being in a block, while that is remembered.
     pub fn departure(&self, hash: B256) -> Option<Departure> {
-        self.pool.departure(&hash)
+        self.pool.departure(hash)
     }
 
     /// Transactions as they are pooled (`newPendingTransactions`).

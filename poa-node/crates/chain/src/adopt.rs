@@ -1,0 +1,63 @@
+//! Stage 6: fork choice. The higher total score wins, ties keep what was first, and nothing final is reverted.
+
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use aurum_aura::EngineState;
+use aurum_evm::BlockEnv;
+use aurum_types::{BlockNumber, Header, Receipt, Score, StateReader};
+
+use crate::{
+    BlockRef, ImportError,
+    reader::Reader,
+    recent::{Link, Recent, Route},
+};
+
+/// The link of a block on `parent`: score, engine and finality after it.
+///
+/// # Errors
+/// What reading a validator contract on `state` (the state after the block) says.
+pub(crate) fn link(
+    reader: &Reader,
+    parent: &Link,
+    header: &Header,
+    hash: B256,
+    receipts: &[Receipt],
+    state: impl FnOnce() -> Result<Arc<dyn StateReader>, ImportError>,
+) -> Result<Link, ImportError> {
+    let (engine, final_now) = parent.engine.advance(header, hash, receipts, |contract| {
+        let env = BlockEnv::of(header);
+        reader.evm.validators(state()?, &env, contract).map_err(ImportError::from)
+    })?;
+    let at = BlockRef { number: header.number, hash };
+    let finalized = if final_without_votes(reader, &engine) {
+        at
+    } else {
+        newest(&final_now).filter(|newest| newest.number > parent.finalized.number).unwrap_or(parent.finalized)
+    };
+    Ok(Link { hash, header: header.clone(), score: parent.score.plus(header.difficulty), engine, finalized })
+}
+
+fn newest(final_now: &[(BlockNumber, B256)]) -> Option<BlockRef> {
+    final_now.last().map(|(number, hash)| BlockRef { number: *number, hash: *hash })
+}
+
+/// With `immediateTransitions` there is no rolling finality; a lone authority contradicts nobody, so its blocks count as
+/// final at once. With several, nothing ever is.
+fn final_without_votes(reader: &Reader, engine: &EngineState) -> bool {
+    reader.spec.engine.immediate_transitions && engine.child_validators().len() == 1
+}
+
+/// Whether a branch that ends with `candidate` replaces the one that ends with `current`.
+pub(crate) fn wins(candidate: Score, current: Score) -> bool {
+    candidate > current
+}
+
+/// The way to `hash` if it is to be the new head.
+pub(crate) fn choose(recent: &Recent, hash: B256) -> Option<Route> {
+    let candidate = recent.link(hash)?;
+    if !wins(candidate.score, recent.head_link().score) || !recent.keeps_finality(hash) {
+        return None;
+    }
+    recent.route_to(hash)
+}

@@ -1,0 +1,190 @@
+//! [`Chain`]: the handle everybody inside the node holds.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use alloy::primitives::{B256, Bytes};
+use aurum_aura::Clock;
+use aurum_pool::{Pool, PoolConfig};
+use aurum_types::{BlockNumber, ChainSpec, HeaderFormat, Score, SealedBlock};
+use tokio::sync::{broadcast, watch};
+
+use crate::{
+    Authoring, Built, ChainError, Fault, Head, HeadChange, ImportError, View, open, pipeline::Importer, reader::Reader,
+};
+
+/// What a chain is opened with.
+#[derive(Clone, Debug)]
+pub struct ChainConfig {
+    /// The rules and the genesis.
+    pub spec: Arc<ChainSpec>,
+    /// The database's folder; made if it is not there.
+    pub path: PathBuf,
+    /// Our clock.
+    pub clock: Arc<dyn Clock>,
+    /// The pool. `gas_free` and `base_fee` are set from the spec and the head.
+    pub pool: PoolConfig,
+    /// Wei a unit of gas must offer for this node's pool; nothing on a gas-free chain.
+    pub min_gas_price: u128,
+}
+
+/// What an import did.
+#[derive(Clone, Debug)]
+pub enum Imported {
+    /// The block is the new head.
+    Head(Arc<HeadChange>),
+    /// The block is on a branch that does not win (yet).
+    Side {
+        /// Its total score.
+        score: Score,
+    },
+    /// It was here already.
+    Known,
+}
+
+/// One chain: its database, head, pool and import. Cheap to clone; the last clone that goes closes the database.
+///
+/// Everything blocks for as long as disk and EVM do: not for async threads, but for [`Self::head`], [`Self::watch_head`] and
+/// [`Self::events`].
+#[derive(Clone)]
+pub struct Chain(Arc<Inner>);
+
+struct Inner {
+    // Dropped first: it ends and joins the persist thread, which holds the writer.
+    importer: Mutex<Importer>,
+    reader: Arc<Reader>,
+    pool: Pool,
+    head: watch::Receiver<Head>,
+    events: broadcast::Sender<Arc<HeadChange>>,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain").field("head", &self.head()).finish_non_exhaustive()
+    }
+}
+
+impl Chain {
+    /// Opens the chain in a folder: makes genesis if the folder is empty, else goes on where it stopped, however it
+    /// stopped. Stored blocks above the persisted tip go through the pipeline again.
+    ///
+    /// # Errors
+    /// [`ChainError`]: another chain's folder, a genesis that contradicts the spec, a disk that fails.
+    pub fn open(config: ChainConfig) -> Result<Self, ChainError> {
+        let open::Opened { importer, reader, pool, head, events } = open::open(config)?;
+        Ok(Self(Arc::new(Inner { importer: Mutex::new(importer), reader, pool, head, events })))
+    }
+
+    /// Imports a block that somebody sent. Imports wait for each other.
+    ///
+    /// # Errors
+    /// [`ImportError`]; the chain is as it was.
+    pub fn import(&self, block: SealedBlock) -> Result<Imported, ImportError> {
+        self.importer().import(block)
+    }
+
+    /// Imports ascending blocks (sync): their verification and sender recovery run in parallel. Returns what was imported
+    /// and what stopped it, if something did; blocks after that one were not looked at.
+    pub fn import_batch(&self, blocks: Vec<SealedBlock>) -> (Vec<Imported>, Option<ImportError>) {
+        self.importer().import_batch(blocks)
+    }
+
+    /// Imports a block of our own through the same door; what building it gave is taken over instead of computed again.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub fn import_built(&self, block: SealedBlock, built: Built) -> Result<Imported, ImportError> {
+        self.importer().import_built(block, built)
+    }
+
+    /// Decodes a block of this chain's header layout.
+    ///
+    /// # Errors
+    /// [`ImportError::Invalid`] for bytes that are no block.
+    pub fn decode(&self, bytes: &[u8]) -> Result<SealedBlock, ImportError> {
+        Ok(SealedBlock::decode(bytes, &self.0.reader.format)?)
+    }
+
+    /// What the author needs to build on the head.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn authoring(&self) -> Result<Authoring, Fault> {
+        Authoring::new(Arc::clone(&self.0.reader))
+    }
+
+    /// Latest, safe and finalized block.
+    pub fn head(&self) -> Head {
+        *self.0.head.borrow()
+    }
+
+    /// The head, whenever it moves. Every value was durable before it was sent.
+    pub fn watch_head(&self) -> watch::Receiver<Head> {
+        self.0.head.clone()
+    }
+
+    /// Every step of the head. A receiver that falls behind by 1024 steps sees `Lagged`.
+    pub fn events(&self) -> broadcast::Receiver<Arc<HeadChange>> {
+        self.0.events.subscribe()
+    }
+
+    /// Total score of the head.
+    pub fn score(&self) -> Score {
+        self.0.reader.recent().head_link().score
+    }
+
+    /// The pool. It asks this chain what it admits, and this chain tells it of every head.
+    pub fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    /// The spec.
+    pub fn spec(&self) -> &Arc<ChainSpec> {
+        &self.0.reader.spec
+    }
+
+    /// How headers are laid out.
+    pub fn header_format(&self) -> &HeaderFormat {
+        &self.0.reader.format
+    }
+
+    /// Hash of block 0.
+    pub fn genesis_hash(&self) -> B256 {
+        self.0.reader.genesis_hash
+    }
+
+    /// Reads for the node's own parts. Whoever serves others goes through [`crate::Gate`].
+    pub fn view(&self) -> View {
+        View::new(self)
+    }
+
+    /// The wire form of a block of any branch, as it is sent to peers.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn block_bytes(&self, hash: B256) -> Result<Option<Bytes>, Fault> {
+        if let Some(block) = self.0.reader.recent().node(hash).and_then(|node| node.block.clone()) {
+            return Ok(Some(block.sealed().block().encode()));
+        }
+        Ok(self.0.reader.database.block(hash)?.map(|block| block.encode()))
+    }
+
+    /// The canonical block at a height, or `None` above the head.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn canonical_hash(&self, number: BlockNumber) -> Result<Option<B256>, Fault> {
+        self.0.reader.canonical_hash(number)
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
+    fn importer(&self) -> MutexGuard<'_, Importer> {
+        self.0.importer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

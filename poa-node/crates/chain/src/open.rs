@@ -1,0 +1,166 @@
+//! From a folder to a running chain: genesis or the persisted tip, then the stored blocks above it.
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use aurum_aura::{EngineState, Source, StepSchedule, validators_source};
+use aurum_evm::{BlockEnv, Evm};
+use aurum_pool::{Pool, PoolConfig};
+use aurum_storage::{Database, StateTree, Writer};
+use aurum_types::{ChainSpec, EMPTY_UNCLES_HASH, Header, MemoryState, Score, StateChanges, ValidatorSet};
+use tokio::sync::{broadcast, watch};
+
+use crate::{
+    BlockRef, ChainConfig, ChainError, Fault, Head, HeadChange, ImportError,
+    doorkeeper::Doorkeeper,
+    persist::Persist,
+    pipeline::{EVENT_BACKLOG, Importer},
+    reader::Reader,
+    recent::{Link, Recent},
+    sightings::Sightings,
+    snapshot::Snapshot,
+};
+
+/// The parts of a [`crate::Chain`].
+pub(crate) struct Opened {
+    pub(crate) importer: Importer,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) pool: Pool,
+    pub(crate) head: watch::Receiver<Head>,
+    pub(crate) events: broadcast::Sender<Arc<HeadChange>>,
+}
+
+/// Opens the folder of `config`.
+pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
+    let ChainConfig { spec, path, clock, pool, min_gas_price } = config;
+    let evm = Evm::new(Arc::clone(&spec));
+    let (database, mut writer) = Database::open(&path)?;
+    let genesis = evm.genesis().map_err(ChainError::Genesis)?;
+    let header = genesis_header(&spec, &genesis)?;
+    let genesis_hash = header.hash_slow();
+    match database.canonical_hash(0)? {
+        None => init(&spec, &evm, &mut writer, &header, &genesis)?,
+        Some(stored) if stored == genesis_hash => {}
+        Some(stored) => return Err(ChainError::OtherChain { stored, spec: genesis_hash }),
+    }
+    let recent = persisted_tree(&spec, &database)?;
+    let reader = Arc::new(Reader {
+        format: spec.header_format(),
+        schedule: StepSchedule::new(&spec.engine),
+        tree: StateTree::new(&database)?,
+        sightings: Mutex::new(Sightings::default()),
+        recent: RwLock::new(recent),
+        spec,
+        evm,
+        clock,
+        database,
+        genesis_hash,
+        min_gas_price,
+    });
+
+    let stored = writer.unpersisted()?;
+    let persist = Persist::start(writer, Arc::clone(&reader))?;
+    let (head_sender, head) = watch::channel(reader.head());
+    let events = broadcast::Sender::new(EVENT_BACKLOG);
+    let mut importer = Importer::new(Arc::clone(&reader), persist, head_sender, events.clone());
+    replay(&mut importer, stored)?;
+
+    let next = reader.next_env();
+    let gas_free = reader.spec.params.gas_free;
+    let pool = PoolConfig { gas_free, base_fee: next.base_fee, ..pool };
+    let pool = Pool::open(pool, Arc::new(Doorkeeper(Arc::clone(&reader)))).map_err(ChainError::Pool)?;
+    importer.attach(pool.clone());
+    let at = reader.head();
+    tracing::info!(latest = at.latest.number, hash = %at.latest.hash, finalized = at.finalized.number, "chain opened");
+    Ok(Opened { importer, reader, pool, head, events })
+}
+
+/// Sends stored blocks through the pipeline in the order in which they first came, so that ties fall as they fell.
+fn replay(importer: &mut Importer, stored: Vec<aurum_types::SealedBlock>) -> Result<(), ChainError> {
+    let count = stored.len();
+    for block in stored {
+        let (number, hash) = (block.number(), block.hash());
+        match importer.import_stored(block) {
+            Ok(_) => {}
+            Err(ImportError::Fault(fault)) => return Err(fault.into()),
+            // A branch that lost to finality, or hangs on one that did.
+            Err(error) => tracing::debug!(number, %hash, %error, "stored block not replayed"),
+        }
+    }
+    if count > 0 {
+        tracing::info!(blocks = count, "stored blocks replayed");
+    }
+    Ok(())
+}
+
+/// The header of block 0.
+fn genesis_header(spec: &ChainSpec, changes: &StateChanges) -> Result<Header, ChainError> {
+    let computed = aurum_storage::genesis_root(changes)?;
+    let genesis = &spec.genesis;
+    if let Some(stated) = genesis.state_root.filter(|stated| *stated != computed) {
+        return Err(ChainError::GenesisRoot { stated, computed });
+    }
+    Ok(Header {
+        parent_hash: genesis.parent_hash,
+        uncles_hash: EMPTY_UNCLES_HASH,
+        author: genesis.author,
+        state_root: computed,
+        transactions_root: genesis.transactions_root,
+        receipts_root: genesis.receipts_root,
+        logs_bloom: alloy::primitives::Bloom::ZERO,
+        difficulty: genesis.difficulty,
+        number: 0,
+        gas_limit: genesis.gas_limit,
+        gas_used: genesis.gas_used,
+        timestamp: genesis.timestamp,
+        extra_data: genesis.extra_data.clone(),
+        seal: genesis.seal.clone(),
+        base_fee_per_gas: genesis.base_fee_per_gas,
+    })
+}
+
+fn init(
+    spec: &ChainSpec,
+    evm: &Evm,
+    writer: &mut Writer,
+    header: &Header,
+    changes: &StateChanges,
+) -> Result<(), ChainError> {
+    let validators = match validators_source(spec, 0) {
+        Source::List(list) => list,
+        Source::Contract { address, .. } => first_set(evm, header, changes, address)?,
+    };
+    let hash = header.hash_slow();
+    let link = Link {
+        hash,
+        header: header.clone(),
+        score: Score(header.difficulty),
+        engine: EngineState::genesis(spec, header, validators),
+        finalized: BlockRef { number: 0, hash },
+    };
+    writer.init_genesis(header, changes, &Snapshot::of(&link, &link).encode())?;
+    tracing::info!(%hash, chain = %spec.name, "genesis made");
+    Ok(())
+}
+
+/// What the validator contract says at genesis.
+fn first_set(
+    evm: &Evm,
+    header: &Header,
+    changes: &StateChanges,
+    contract: alloy::primitives::Address,
+) -> Result<ValidatorSet, ChainError> {
+    let state = Arc::new(MemoryState::from_changes(changes));
+    evm.validators(state, &BlockEnv::of(header), contract).map_err(ChainError::Genesis)
+}
+
+/// The tree with nothing above the persisted tip.
+fn persisted_tree(spec: &ChainSpec, database: &Database) -> Result<Recent, ChainError> {
+    let missing = |what: &str| Fault::Inconsistent(format!("{what} is missing"));
+    let bytes = database.engine_snapshot()?.ok_or_else(|| missing("the engine state of the persisted tip"))?;
+    let snapshot = Snapshot::decode(&bytes)?;
+    let link = |stored: &crate::snapshot::StoredLink| -> Result<Link, ChainError> {
+        let header = database.header(stored.hash())?.ok_or_else(|| missing("a persisted header"))?;
+        Ok(stored.with_header(spec, header)?)
+    };
+    Ok(Recent::new(link(&snapshot.anchor)?, link(&snapshot.tip)?))
+}

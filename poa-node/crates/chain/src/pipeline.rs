@@ -1,0 +1,338 @@
+//! The order of the stages and the threads they run on. The only file that knows either.
+//!
+//! Imports are serialised by the mutex around [`Importer`] (in [`crate::Chain`]); whoever calls does the work. Inside a
+//! batch, verification and recovery run in parallel on rayon; execution, commitment and adoption are in order. Persisting
+//! has its own thread ([`crate::persist`]).
+//!
+//! A block is stored with an fsync after it is committed and before it is adopted, so nothing that was not durable is ever
+//! head, announced or reported.
+
+use std::{collections::HashSet, num::NonZeroUsize, sync::Arc, time::Instant};
+
+use alloy::primitives::{Address, B256};
+use aurum_aura::Rules;
+use aurum_pool::Pool;
+use aurum_types::{CommittedBlock, Header, Recovered, RecoveredBlock, SealedBlock, ValidatorSet};
+use lru::LruCache;
+use rayon::prelude::*;
+use tokio::sync::{broadcast, watch};
+
+use crate::{
+    BlockRef, Built, Fault, Head, HeadChange, ImportError, Imported, Invalid, adopt, commit, execute,
+    persist::Persist,
+    reader::Reader,
+    recent::{Link, Route},
+    recover, replay, verify,
+};
+
+/// Bad blocks that are remembered.
+const KNOWN_BAD: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Steps of the head that a slow event receiver may fall behind.
+pub(crate) const EVENT_BACKLOG: usize = 1024;
+
+/// What runs blocks through the stages.
+pub(crate) struct Importer {
+    reader: Arc<Reader>,
+    rules: Rules,
+    persist: Persist,
+    pool: Option<Pool>,
+    bad: LruCache<B256, String>,
+    head: watch::Sender<Head>,
+    events: broadcast::Sender<Arc<HeadChange>>,
+}
+
+/// Where a block comes from, as far as its stages differ.
+enum Origin {
+    /// Somebody sent it; perhaps its first stages are done.
+    Sent(Option<Prepared>),
+    /// We built it: it was executed and committed while building.
+    Built(Box<Built>),
+    /// It was accepted before and is on disk.
+    Stored,
+}
+
+/// A block that was verified and recovered ahead of its turn, against the set its parent was expected to hand down.
+struct Prepared {
+    block: RecoveredBlock,
+    validators: ValidatorSet,
+}
+
+impl Importer {
+    pub(crate) fn new(
+        reader: Arc<Reader>,
+        persist: Persist,
+        head: watch::Sender<Head>,
+        events: broadcast::Sender<Arc<HeadChange>>,
+    ) -> Self {
+        let rules = Rules::new(&reader.spec);
+        Self { reader, rules, persist, pool: None, bad: LruCache::new(KNOWN_BAD), head, events }
+    }
+
+    /// From now on senders are asked of `pool`, and it hears of every head.
+    pub(crate) fn attach(&mut self, pool: Pool) {
+        self.pool = Some(pool);
+    }
+
+    /// Imports one block that somebody sent.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub(crate) fn import(&mut self, block: SealedBlock) -> Result<Imported, ImportError> {
+        self.run(block, Origin::Sent(None))
+    }
+
+    /// Imports a block of our own, with what building it gave.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub(crate) fn import_built(&mut self, block: SealedBlock, built: Built) -> Result<Imported, ImportError> {
+        self.run(block, Origin::Built(Box::new(built)))
+    }
+
+    /// Imports ascending blocks, the first stages in parallel. Stops at the first that fails.
+    pub(crate) fn import_batch(&mut self, blocks: Vec<SealedBlock>) -> (Vec<Imported>, Option<ImportError>) {
+        let prepared = self.prepare(&blocks);
+        let mut imported = Vec::with_capacity(blocks.len());
+        for (block, prepared) in blocks.into_iter().zip(prepared) {
+            match self.run(block, Origin::Sent(prepared)) {
+                Ok(done) => imported.push(done),
+                Err(error) => return (imported, Some(error)),
+            }
+        }
+        (imported, None)
+    }
+
+    /// Imports a block that is on disk already, whatever the clock says.
+    pub(crate) fn import_stored(&mut self, block: SealedBlock) -> Result<Imported, ImportError> {
+        self.run(block, Origin::Stored)
+    }
+
+    /// Stages 1 and 2 of a batch in parallel, on the guess that the validator set does not change within it. `None` where
+    /// the guess cannot be made or the block failed: its turn then repeats the stages in order.
+    fn prepare(&self, blocks: &[SealedBlock]) -> Vec<Option<Prepared>> {
+        let first = blocks.first().map(|block| block.header().parent_hash);
+        let Some(parent) = first.and_then(|hash| self.reader.recent().link(hash).cloned()) else {
+            return blocks.iter().map(|_| None).collect();
+        };
+        let validators = parent.engine.child_validators();
+        let now = self.reader.clock.now();
+        let header_before = |index: usize| if index == 0 { &parent.header } else { blocks[index - 1].header() };
+        blocks
+            .par_iter()
+            .enumerate()
+            .map(|(index, block)| {
+                if index > 0 && block.header().parent_hash != blocks[index - 1].hash() {
+                    return None;
+                }
+                let verified =
+                    verify::verify(&self.rules, block.clone(), header_before(index), validators, now).ok()?;
+                let block = recover::recover(verified, self.pool.as_ref()).ok()?;
+                Some(Prepared { block, validators: validators.clone() })
+            })
+            .collect()
+    }
+
+    fn run(&mut self, block: SealedBlock, origin: Origin) -> Result<Imported, ImportError> {
+        let hash = block.hash();
+        let at = BlockRef { number: block.number(), hash };
+        let outcome = self.stages(block, origin);
+        match &outcome {
+            Err(ImportError::Invalid(reason)) => {
+                tracing::warn!(number = at.number, %hash, %reason, "block refused");
+                // What a final block here contradicts may be good elsewhere; all else is bad for ever.
+                if !matches!(reason, Invalid::RevertsFinalized { .. } | Invalid::KnownBad { .. }) {
+                    self.bad.put(hash, reason.to_string());
+                }
+            }
+            Err(ImportError::Fault(fault)) => tracing::error!(number = at.number, %hash, %fault, "import failed"),
+            Ok(_) | Err(ImportError::TemporarilyInvalid(_) | ImportError::UnknownParent(_)) => {}
+        }
+        outcome
+    }
+
+    fn stages(&mut self, block: SealedBlock, origin: Origin) -> Result<Imported, ImportError> {
+        self.persist.check()?;
+        let (hash, number) = (block.hash(), block.number());
+        if self.is_known(&block)? {
+            return Ok(Imported::Known);
+        }
+        if let Some(reason) = self.bad.get(&hash) {
+            return Err(Invalid::KnownBad { hash, reason: reason.clone() }.into());
+        }
+        let parent_hash = block.header().parent_hash;
+        if let Some(reason) = self.bad.get(&parent_hash) {
+            return Err(Invalid::BadParent { parent: parent_hash, reason: reason.clone() }.into());
+        }
+        let started = Instant::now();
+        let parent = self.parent(&block)?;
+        let imported = self.import_child(block, &parent, origin);
+        self.reader.recent_mut().unpin();
+        if let Ok(imported) = &imported {
+            let head = matches!(imported, Imported::Head(_));
+            tracing::debug!(number, %hash, head, elapsed = ?started.elapsed(), "imported block");
+        }
+        imported
+    }
+
+    /// The stages after the parent is found.
+    fn import_child(&mut self, block: SealedBlock, parent: &Link, origin: Origin) -> Result<Imported, ImportError> {
+        let (reader, hash) = (Arc::clone(&self.reader), block.hash());
+        let is_stored = matches!(origin, Origin::Stored);
+        let (block, built) = self.verify_and_recover(block, parent, origin)?;
+        let (executed, committed) = match built {
+            Some(built) if built.parent_hash() == parent.hash => {
+                let (outcome, committed) = built.into_parts();
+                (execute::hand_over(block, outcome)?, Some(committed))
+            }
+            _ => {
+                let state = reader.state_at(parent.hash)?.ok_or_else(|| missing_state(parent.hash))?;
+                execute::check_gas_limit(&self.rules, &reader.evm, &state, &parent.header, block.sealed().header())?;
+                (execute::execute(&reader, &state, &parent.header, block, parent.engine.child_begins_epoch())?, None)
+            }
+        };
+        let (block, committed) = commit::commit(&reader.tree, executed, committed)?;
+        let block = Arc::new(block);
+        reader.tree.insert(Arc::clone(&block), committed.nodes);
+        let state_after = || reader.state_at(hash)?.ok_or_else(|| missing_state(hash).into());
+        let link = match adopt::link(&reader, parent, block.header(), hash, block.receipts(), state_after) {
+            Ok(link) => link,
+            Err(error) => {
+                reader.tree.forget(&[hash]);
+                return Err(error);
+            }
+        };
+        if !is_stored {
+            self.persist.writer().put_block(block.sealed(), link.score)?;
+        }
+        self.note(block.header(), hash);
+        let score = link.score;
+        reader.recent_mut().insert(Arc::new(link), block);
+        let change = self.adopt(hash)?;
+        self.persist.head_moved(&reader)?;
+        Ok(change.map_or(Imported::Side { score }, Imported::Head))
+    }
+
+    /// Whether the block is in the tree already, or persisted.
+    fn is_known(&self, block: &SealedBlock) -> Result<bool, Fault> {
+        if self.reader.recent().node(block.hash()).is_some() {
+            return Ok(true);
+        }
+        Ok(self.reader.canonical_hash(block.number())? == Some(block.hash()))
+    }
+
+    /// The parent's link, pinned in the tree until [`Recent::unpin`](crate::recent::Recent::unpin). Ancestors that are on
+    /// disk and not in the tree are brought back first.
+    fn parent(&mut self, block: &SealedBlock) -> Result<Arc<Link>, ImportError> {
+        let hash = block.header().parent_hash;
+        for stored in replay::missing_ancestors(&self.reader, &self.persist, hash, block)? {
+            self.run(stored, Origin::Stored)?;
+        }
+        let mut recent = self.reader.recent_mut();
+        let link = Arc::clone(recent.link(hash).ok_or(ImportError::UnknownParent(hash))?);
+        if !recent.pin_branch(hash) {
+            let (number, hash, finalized) = (block.number(), block.hash(), recent.head().finalized);
+            return Err(Invalid::RevertsFinalized { number, hash, finalized }.into());
+        }
+        Ok(link)
+    }
+
+    fn verify_and_recover(
+        &self,
+        block: SealedBlock,
+        parent: &Link,
+        origin: Origin,
+    ) -> Result<(RecoveredBlock, Option<Built>), ImportError> {
+        let validators = parent.engine.child_validators();
+        let mut now = self.reader.clock.now();
+        let built = match origin {
+            Origin::Sent(Some(prepared)) if prepared.validators == *validators => return Ok((prepared.block, None)),
+            Origin::Sent(_) => None,
+            Origin::Built(built) => Some(*built),
+            Origin::Stored => {
+                now = verify::not_before(&self.rules, block.header(), now);
+                None
+            }
+        };
+        let verified = verify::verify(&self.rules, block, &parent.header, validators, now)?;
+        Ok((recover::recover(verified, self.pool.as_ref())?, built))
+    }
+
+    /// Notes who sealed the block, and says so when it is the second one for its step.
+    fn note(&self, header: &Header, hash: B256) {
+        let Some(step) = header.step() else { return };
+        let block = BlockRef { number: header.number, hash };
+        if let Some(found) = self.reader.sightings().note(header.author, step, block) {
+            tracing::warn!(author = %found.author, %step, first = %found.first.hash, second = %hash, "two blocks in one step");
+        }
+    }
+
+    /// Makes the block the head if its branch wins. The pool hears of it first, then everybody else.
+    fn adopt(&self, hash: B256) -> Result<Option<Arc<HeadChange>>, Fault> {
+        let Some(route) = adopt::choose(&self.reader.recent(), hash) else { return Ok(None) };
+        let retracted = self.bodies(&route.retracted)?;
+        let enacted = self.bodies(&route.enacted)?;
+        let head = self.follow(&route)?;
+        let change = Arc::new(HeadChange { head, enacted, retracted });
+        if !change.retracted.is_empty() {
+            let (from, to) = (route.retracted.last().map(|block| block.hash), hash);
+            tracing::info!(fork = route.fork.number, retracted = change.retracted.len(), ?from, %to, "reorganised");
+        }
+        if let Some(pool) = &self.pool {
+            pool.on_head(&for_pool(&self.reader, &change));
+        }
+        self.head.send_replace(head);
+        // Nobody listening is no fault.
+        let _ = self.events.send(Arc::clone(&change));
+        Ok(Some(change))
+    }
+
+    /// Moves the head. The writer is held throughout, so the persisted tip stands still; it is unwound first if the fork
+    /// lies below it. A crash in between is healed at opening: the bodies of both branches are on disk.
+    fn follow(&self, route: &Route) -> Result<Head, Fault> {
+        if route.retracted.is_empty() {
+            return Ok(self.reader.recent_mut().follow(route));
+        }
+        let mut writer = self.persist.writer();
+        let unwinds = route.fork.number < self.reader.recent().persisted().number;
+        if unwinds {
+            replay::unwind(&self.reader, &mut writer, route.fork)?;
+        }
+        let mut recent = self.reader.recent_mut();
+        let head = recent.follow(route);
+        if unwinds {
+            let dead: Vec<_> = recent.unwound_to(route.fork, &route.retracted).iter().map(|at| at.hash).collect();
+            self.reader.tree.forget(&dead);
+        }
+        Ok(head)
+    }
+
+    fn bodies(&self, blocks: &[BlockRef]) -> Result<Vec<Arc<CommittedBlock>>, Fault> {
+        let in_tree = |at: &BlockRef| self.reader.recent().node(at.hash).and_then(|node| node.block.clone());
+        blocks.iter().map(|at| in_tree(at).map_or_else(|| replay::reload(&self.reader, at.hash), Ok)).collect()
+    }
+}
+
+fn missing_state(block: B256) -> Fault {
+    Fault::Inconsistent(format!("no state for block {block}"))
+}
+
+/// The step of the head as the pool needs it.
+fn for_pool(reader: &Reader, change: &HeadChange) -> aurum_pool::HeadChange {
+    let mut touched: HashSet<Address> = HashSet::new();
+    for block in change.enacted.iter().chain(&change.retracted) {
+        touched.extend(block.changes().accounts.keys());
+    }
+    let mut retracted = Vec::new();
+    for block in &change.retracted {
+        touched.extend(block.senders());
+        let transactions = block.sealed().block().transactions.iter().zip(block.senders());
+        retracted.extend(transactions.map(|(tx, sender)| Recovered::new_unchecked(tx.clone(), *sender)));
+    }
+    let included = change.enacted.iter().flat_map(|block| &block.sealed().block().transactions);
+    aurum_pool::HeadChange {
+        included: included.map(|tx| *tx.tx_hash()).collect(),
+        retracted,
+        touched: touched.into_iter().collect(),
+        base_fee: change.enacted.last().and_then(|block| reader.base_fee_after(block.header())),
+    }
+}

@@ -1,0 +1,183 @@
+//! Everything that can be read, by hash and number: the recent tree first, the database after it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use aurum_aura::{Clock, StepSchedule};
+use aurum_evm::{BlockEnv, Evm};
+use aurum_storage::{AccountProof, Database, StateTree};
+use aurum_types::{BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader};
+
+use crate::{
+    Fault, Head, ReadError,
+    recent::{Link, Recent},
+    sightings::Sightings,
+    view::{BlockView, StoredBlock},
+};
+
+/// What readers and the import share.
+pub(crate) struct Reader {
+    pub(crate) spec: Arc<ChainSpec>,
+    pub(crate) format: HeaderFormat,
+    pub(crate) evm: Evm,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) schedule: StepSchedule,
+    pub(crate) database: Database,
+    pub(crate) tree: StateTree,
+    pub(crate) genesis_hash: B256,
+    pub(crate) min_gas_price: u128,
+    pub(crate) recent: RwLock<Recent>,
+    pub(crate) sightings: Mutex<Sightings>,
+}
+
+impl Reader {
+    /// The tree for reading. Held shortly and never while executing.
+    pub(crate) fn recent(&self) -> RwLockReadGuard<'_, Recent> {
+        self.recent.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tree for one change. Held shortly and never while executing.
+    pub(crate) fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who sealed what in which step, lately.
+    pub(crate) fn sightings(&self) -> MutexGuard<'_, Sightings> {
+        self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) const fn spec(&self) -> &Arc<ChainSpec> {
+        &self.spec
+    }
+
+    pub(crate) const fn evm(&self) -> &Evm {
+        &self.evm
+    }
+
+    pub(crate) const fn genesis_hash(&self) -> B256 {
+        self.genesis_hash
+    }
+
+    pub(crate) const fn min_gas_price(&self) -> u128 {
+        self.min_gas_price
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        self.recent().head()
+    }
+
+    /// The canonical block at `number`, or `None` above the head.
+    pub(crate) fn canonical_hash(&self, number: BlockNumber) -> Result<Option<B256>, Fault> {
+        let recent = self.recent();
+        if let Some(hash) = recent.canonical_hash(number) {
+            return Ok(Some(hash));
+        }
+        if number > recent.head().latest.number {
+            return Ok(None);
+        }
+        // Still under the lock: below the tree only the database knows, and an unwind waits for this read.
+        Ok(self.database.canonical_hash(number)?)
+    }
+
+    /// A header of any branch.
+    pub(crate) fn header(&self, hash: B256) -> Result<Option<Header>, Fault> {
+        if let Some(link) = self.recent().link(hash) {
+            return Ok(Some(link.header.clone()));
+        }
+        Ok(self.database.header(hash)?)
+    }
+
+    /// A block with senders and receipts: any in the tree, canonical ones from the database.
+    pub(crate) fn block(&self, hash: B256) -> Result<Option<BlockView>, Fault> {
+        let score = {
+            let recent = self.recent();
+            match recent.node(hash) {
+                Some(node) => {
+                    let score = Some(node.link.score);
+                    if let Some(block) = &node.block {
+                        return Ok(Some(BlockView::recent(
+                            Arc::clone(block),
+                            score,
+                            recent.is_canonical(node.link.at()),
+                        )));
+                    }
+                    score
+                }
+                None => None,
+            }
+        };
+        self.stored_block(hash, score)
+    }
+
+    fn stored_block(&self, hash: B256, score: Option<Score>) -> Result<Option<BlockView>, Fault> {
+        let Some(block) = self.database.block(hash)? else { return Ok(None) };
+        let (Some(receipts), Some(senders)) = (self.database.receipts(hash)?, self.database.senders(hash)?) else {
+            return Ok(None);
+        };
+        let score = match score {
+            Some(score) => Some(score),
+            None => self.database.score(hash)?,
+        };
+        Ok(Some(BlockView::stored(StoredBlock { hash, block, senders, receipts }, score)))
+    }
+
+    /// The canonical block that holds a transaction, and the place in it.
+    pub(crate) fn locate(&self, transaction: B256) -> Result<Option<(BlockView, usize)>, Fault> {
+        {
+            let recent = self.recent();
+            if let Some((block, index)) = recent.locate(transaction) {
+                let score = recent.link(block.hash()).map(|link| link.score);
+                return Ok(Some((BlockView::recent(Arc::clone(block), score, true), index)));
+            }
+        }
+        let Some((hash, index)) = self.database.tx_location(transaction)? else { return Ok(None) };
+        Ok(self.block(hash)?.map(|block| (block, index)))
+    }
+
+    /// The state after a block, or `None` if it is not kept.
+    pub(crate) fn state_at(&self, hash: B256) -> Result<Option<Arc<dyn StateReader>>, Fault> {
+        Ok(self.tree.state_at(hash)?)
+    }
+
+    /// The state after the latest block, with its link.
+    pub(crate) fn head_state(&self) -> Result<(Arc<Link>, Arc<dyn StateReader>), Fault> {
+        let link = Arc::clone(self.recent().head_link());
+        let state = self
+            .state_at(link.hash)?
+            .ok_or_else(|| Fault::Inconsistent(format!("no state for the head {}", link.hash)))?;
+        Ok((link, state))
+    }
+
+    pub(crate) fn prove(&self, hash: B256, address: Address, slots: &[U256]) -> Result<AccountProof, ReadError> {
+        Ok(self.tree.prove(hash, address, slots)?)
+    }
+
+    /// The base fee of a child of `parent`.
+    pub(crate) fn base_fee_after(&self, parent: &Header) -> Option<u64> {
+        aurum_aura::next_base_fee(&self.spec, parent, parent.number + 1)
+    }
+
+    /// The environment of a block on top of this one, sealed now by whoever's turn it is.
+    pub(crate) fn env_after(&self, hash: B256, header: &Header) -> BlockEnv {
+        let now = self.clock.now();
+        let step = self.schedule.step_at(now);
+        let author =
+            self.recent().link(hash).and_then(|link| link.engine.child_validators().proposer(step)).unwrap_or_default();
+        BlockEnv {
+            number: header.number + 1,
+            timestamp: now.as_secs().max(header.timestamp + 1),
+            author,
+            difficulty: aurum_aura::difficulty(header.step().unwrap_or_default(), step, 0),
+            gas_limit: header.gas_limit,
+            base_fee: self.base_fee_after(header),
+            parent_hash: hash,
+            empty_steps: Bytes::new(),
+        }
+    }
+
+    /// [`Self::env_after`] the head.
+    pub(crate) fn next_env(&self) -> BlockEnv {
+        let link = Arc::clone(self.recent().head_link());
+        self.env_after(link.hash, &link.header)
+    }
+}
