@@ -189,6 +189,20 @@ impl BlockState {
         Ok(())
     }
 
+    /// Puts changes made elsewhere on top.
+    pub(crate) fn apply(&mut self, changes: StateChanges) -> Result<(), StateError> {
+        for (address, change) in changes.accounts {
+            let entry = self.entry(address)?;
+            if change.storage_wiped || change.account.is_none() {
+                entry.wipe();
+            }
+            entry.now = change.account;
+            entry.written.extend(change.storage);
+        }
+        self.new_code.extend(changes.code.into_iter().map(|(hash, code)| (hash, analyse(code))));
+        Ok(())
+    }
+
     /// What is known of an account, to be put back with [`Self::restore`].
     pub(crate) fn snapshot(&mut self, address: Address) -> Result<Entry, StateError> {
         Ok(self.entry(address)?.clone())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH, StateChanges, StateError, StateReader, spec::AccountSpec};
+use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH, StateChanges, StateError, StateReader, genesis_accounts};
 use tracing::warn;
 
 use crate::{
@@ -60,9 +60,7 @@ impl Evm {
             empty_steps: Bytes::new(),
         };
         let mut machine = self.block_machine(&rules, Arc::new(Nothing), &env);
-        for (address, account) in &self.spec.accounts {
-            place(&mut machine, *address, account)?;
-        }
+        machine.state().apply(genesis_accounts(&self.spec))?;
         let mut constructed = false;
         for (address, account) in &self.spec.accounts {
             if let Some(constructor) = &account.constructor {
@@ -112,23 +110,4 @@ impl Evm {
         machine.state().restore(address, saved);
         Ok(())
     }
-}
-
-/// An account is in the state iff the spec gives it a balance, a nonce, code or storage, even a zero one.
-fn place(machine: &mut Machine, address: Address, spec: &AccountSpec) -> Result<(), EvmError> {
-    let AccountSpec { balance, nonce, code, storage, constructor: _, builtin: _ } = spec;
-    if balance.is_none() && nonce.is_none() && code.is_none() && storage.is_none() {
-        return Ok(());
-    }
-    let state = machine.state();
-    let account =
-        Account { nonce: nonce.unwrap_or_default(), balance: balance.unwrap_or_default(), ..Account::default() };
-    state.set_account(address, account)?;
-    if let Some(code) = code {
-        state.set_code(address, code.clone())?;
-    }
-    for (slot, value) in storage.iter().flatten() {
-        state.set_storage(address, *slot, *value)?;
-    }
-    Ok(())
 }

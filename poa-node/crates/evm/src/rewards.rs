@@ -1,11 +1,11 @@
 //! Block rewards (aura.md §2.6): for every sealed empty step's signer, then for the author.
 
 use alloy::{
-    primitives::{Address, Bytes, Signature, U256, keccak256},
+    primitives::{Address, Bytes, U256, keccak256},
     rlp::{Decodable, Encodable, Header as RlpHeader},
     sol_types::SolCall,
 };
-use aurum_types::{ChainSpec, spec::RewardContract};
+use aurum_types::{ChainSpec, crypto, spec::RewardContract};
 
 use crate::{
     BlockEnv, EvmError, InvalidExecution,
@@ -75,11 +75,10 @@ fn empty_step_signers(env: &BlockEnv) -> Vec<Address> {
 fn empty_step_signer(mut entry: &[u8], env: &BlockEnv) -> Option<Address> {
     let signature = RlpHeader::decode_bytes(&mut entry, false).ok()?;
     let step = u64::decode(&mut entry).ok()?;
-    let (rs, parity) = (signature.get(..64)?, *signature.get(64)?);
+    let signature: &[u8; 65] = signature.try_into().ok()?;
     let mut message = Vec::new();
     RlpHeader { list: true, payload_length: step.length() + env.parent_hash.length() }.encode(&mut message);
     step.encode(&mut message);
     env.parent_hash.encode(&mut message);
-    let signature = Signature::from_bytes_and_parity(rs, parity == 1);
-    signature.recover_address_from_prehash(&keccak256(message)).ok()
+    crypto::recover(keccak256(message), signature).ok()
 }

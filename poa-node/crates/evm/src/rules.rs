@@ -187,11 +187,11 @@ fn active_eips(spec: &ChainSpec, number: BlockNumber, timestamp: u64) -> BTreeSe
         (3529, from(params.eip3529_transition)),
         (3541, from(params.eip3541_transition)),
     ];
-    let by_time = params.eip_timestamps.iter().filter(|(_, first)| timestamp >= **first).map(|(eip, _)| *eip);
+    let later = params.eip_timestamps.keys().chain(params.eip_transitions.keys()).copied();
     by_block
         .into_iter()
         .filter_map(|(eip, active)| active.then_some(eip))
-        .chain(by_time)
+        .chain(later.filter(|eip| params.later_eip_active(*eip, number, timestamp)))
         .filter(|eip| !WITHOUT_EFFECT.contains(eip))
         .collect()
 }
@@ -271,6 +271,7 @@ fn boundaries(spec: &ChainSpec) -> Vec<(BlockNumber, u64)> {
     ]
     .into_iter()
     .flatten()
+    .chain(p.eip_transitions.values().copied())
     .collect();
     let last = blocks.last().copied().unwrap_or_default();
     let times: BTreeSet<u64> = p.eip_timestamps.values().copied().collect();
