@@ -288,11 +288,7 @@ impl PartialEq for EngineState {
 }
 
 /// Who signed the empty steps in a verified header: the proposers of their steps.
-fn empty_step_signers(
-    header: &Header,
-    format: &aurum_types::HeaderFormat,
-    validators: &ValidatorSet,
-) -> Vec<Address> {
+fn empty_step_signers(header: &Header, format: &aurum_types::HeaderFormat, validators: &ValidatorSet) -> Vec<Address> {
     if !format.has_empty_steps(header.number) {
         return Vec::new();
     }

@@ -195,8 +195,7 @@ mod tests {
         let (one, none) = Finality::blank(1).push(B256::ZERO, Address::repeat_byte(0), [], &validators, None);
         assert!(none.is_empty());
         let approving = [1, 2].map(Address::repeat_byte);
-        let (two, finalized) =
-            one.push(B256::repeat_byte(2), Address::repeat_byte(3), approving, &validators, None);
+        let (two, finalized) = one.push(B256::repeat_byte(2), Address::repeat_byte(3), approving, &validators, None);
         assert_eq!(finalized, [(1, B256::ZERO)]);
         assert_eq!(two.front(), 2);
         assert_eq!(two.signers_from(2).collect::<Vec<_>>(), [Address::repeat_byte(3)]);

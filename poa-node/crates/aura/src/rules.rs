@@ -3,11 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, U256};
 use aurum_types::{BlockNumber, ChainSpec, EMPTY_UNCLES_HASH, Header, HeaderFormat, Step, ValidatorSet};
 
 use crate::{
-    AuraSeal, InvalidBlock, InvalidSeal, MAX_DIFFICULTY, Rejected, StepSchedule, TemporarilyInvalid, difficulty,
+    AuraSeal, InvalidBlock, MAX_DIFFICULTY, Rejected, StepSchedule, TemporarilyInvalid, difficulty,
     fees::{elasticity, next_base_fee},
     seal::recover,
 };
@@ -213,12 +213,7 @@ impl Rules {
         Ok(empty_steps.len())
     }
 
-    fn verify_external(
-        &self,
-        header: &Header,
-        seal: &AuraSeal,
-        validators: &ValidatorSet,
-    ) -> Result<(), InvalidBlock> {
+    fn verify_external(&self, header: &Header, seal: &AuraSeal, validators: &ValidatorSet) -> Result<(), InvalidBlock> {
         let expected = validators.proposer(seal.step).ok_or(InvalidBlock::NoValidators)?;
         let sealer = recover(&seal.signature, header.seal_hash(&self.format))?;
         if header.author != expected || sealer != expected {

@@ -5,13 +5,9 @@ use alloy::{
     rlp::{self, Decodable, Encodable},
 };
 use alloy_rlp::{RlpDecodable, RlpEncodable};
-use aurum_types::{Header, HeaderFormat, Step};
-use secp256k1::{
-    Message, SECP256K1,
-    ecdsa::{RecoverableSignature, RecoveryId},
-};
+use aurum_types::{Header, HeaderFormat, Step, crypto};
 
-use crate::{InvalidSeal, signer::address_of};
+use crate::InvalidSeal;
 
 /// What makes a header a sealed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,12 +97,7 @@ pub fn recover_sealer(header: &Header, format: &HeaderFormat) -> Result<Address,
 }
 
 pub(crate) fn recover(signature: &[u8; 65], hash: B256) -> Result<Address, InvalidSeal> {
-    let id = RecoveryId::try_from(i32::from(signature[64])).map_err(|_| InvalidSeal::Unrecoverable)?;
-    let signature =
-        RecoverableSignature::from_compact(&signature[..64], id).map_err(|_| InvalidSeal::Unrecoverable)?;
-    let key =
-        SECP256K1.recover_ecdsa(Message::from_digest(hash.0), &signature).map_err(|_| InvalidSeal::Unrecoverable)?;
-    Ok(address_of(&key))
+    crypto::recover(hash, signature).map_err(|_| InvalidSeal::Unrecoverable)
 }
 
 fn decode_whole<T: Decodable>(mut field: &[u8]) -> Option<T> {

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use alloy::primitives::{Address, B256, keccak256};
-use secp256k1::{Message, PublicKey, SECP256K1, SecretKey};
+use alloy::primitives::{Address, B256};
+use aurum_types::crypto::address_of;
+use secp256k1::{Message, SECP256K1, SecretKey};
 
 /// Why nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,9 +68,4 @@ impl fmt::Debug for KeySigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeySigner").field("address", &self.address).field("secret", &"***").finish()
     }
-}
-
-/// The last 20 bytes of the key's keccak256.
-pub(crate) fn address_of(key: &PublicKey) -> Address {
-    Address::from_slice(&keccak256(&key.serialize_uncompressed()[1..])[12..])
 }

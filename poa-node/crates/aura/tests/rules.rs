@@ -1,0 +1,322 @@
+//! Each rule refuses what it is for, and the kind of refusal is the protocol's.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use alloy::primitives::{B256, Bytes, U256};
+use aurum_aura::{
+    AuraSeal, EmptyStep, InvalidBlock, InvalidSeal, Rejected, Rules, Signer, TemporarilyInvalid, next_base_fee,
+    skipped_proposers,
+};
+use aurum_types::{ChainSpec, Header, Step, ValidatorSet};
+use common::{at_step, child, genesis, list_spec, seal, sealed_child, set, signer};
+use proptest::prelude::*;
+use serde_json::json;
+
+const STEP: u64 = 1_000;
+
+struct Case {
+    spec: Arc<ChainSpec>,
+    rules: Rules,
+    parent: Header,
+}
+
+impl Case {
+    fn new(engine: serde_json::Value, params: serde_json::Value) -> Self {
+        let spec = list_spec(3, engine, params);
+        let genesis = genesis(&spec);
+        let parent = sealed_child(&spec, &genesis, STEP - 1, 3);
+        Self { rules: Rules::new(&spec), spec, parent }
+    }
+
+    /// Verifies a good block at [`STEP`] after `change` and a new seal by its proposer.
+    fn verify(&self, change: impl FnOnce(&mut Header)) -> Result<(), Rejected> {
+        let proposer = signer(STEP as usize % 3);
+        let mut header = child(&self.spec, &self.parent, STEP, proposer.address());
+        change(&mut header);
+        seal(&self.spec, &mut header, STEP, &proposer, None);
+        self.judge(&header)
+    }
+
+    fn judge(&self, header: &Header) -> Result<(), Rejected> {
+        self.rules.verify(header, &self.parent, &set(0..3), at_step(&self.rules, STEP))
+    }
+
+    fn invalid(&self, change: impl FnOnce(&mut Header)) -> InvalidBlock {
+        match self.verify(change) {
+            Err(Rejected::Invalid(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn plain() -> Case {
+    Case::new(json!({}), json!({}))
+}
+
+#[test]
+fn accepts_a_good_block() {
+    assert_eq!(plain().verify(|_| ()), Ok(()));
+}
+
+#[test]
+fn rejects_what_the_header_says_of_itself() {
+    let case = plain();
+    assert!(matches!(case.invalid(|h| h.gas_used = h.gas_limit + 1), InvalidBlock::TooMuchGasUsed { .. }));
+    assert!(matches!(case.invalid(|h| h.gas_limit = 0x1387), InvalidBlock::GasLimitTooLow { .. }));
+    assert!(matches!(case.invalid(|h| h.extra_data = vec![0; 33].into()), InvalidBlock::ExtraData { .. }));
+    assert!(matches!(case.invalid(|h| h.uncles_hash = B256::ZERO), InvalidBlock::Uncles { maximum: 0 }));
+    let out_of_bounds = case.invalid(|h| h.difficulty = aurum_aura::MAX_DIFFICULTY);
+    assert!(matches!(out_of_bounds, InvalidBlock::DifficultyOutOfBounds { .. }));
+    assert_eq!(case.verify(|h| h.extra_data = vec![0; 32].into()), Ok(()));
+}
+
+#[test]
+fn rejects_what_does_not_follow_from_the_parent() {
+    let case = plain();
+    let limit = case.parent.gas_limit;
+    let parent_time = case.parent.timestamp;
+    assert!(matches!(case.invalid(|h| h.timestamp = parent_time), InvalidBlock::TimestampNotAfterParent { .. }));
+    assert!(matches!(case.invalid(|h| h.number += 1), InvalidBlock::Number { .. }));
+    assert!(matches!(case.invalid(|h| h.gas_limit = limit + limit / 1024), InvalidBlock::GasLimitOutOfBounds { .. }));
+    assert!(matches!(case.invalid(|h| h.gas_limit = limit - limit / 1024), InvalidBlock::GasLimitOutOfBounds { .. }));
+    assert_eq!(case.verify(|h| h.gas_limit = limit + limit / 1024 - 1), Ok(()));
+    assert!(matches!(case.invalid(|h| h.difficulty -= U256::from(1)), InvalidBlock::Difficulty { .. }));
+    assert!(matches!(
+        case.invalid(|h| h.base_fee_per_gas = Some(1)),
+        InvalidBlock::Seal(_) | InvalidBlock::BaseFee { .. }
+    ));
+}
+
+#[test]
+fn score_and_step_rules_start_at_their_transitions() {
+    let case = Case::new(json!({ "validateScoreTransition": 3, "validateStepTransition": 3 }), json!({}));
+    assert_eq!(case.verify(|h| h.difficulty = U256::from(7)), Ok(()));
+    // Going back in steps is allowed before the transition, staying never.
+    for (step, allowed) in [(STEP - 2, true), (STEP - 1, false)] {
+        let header = sealed_child(&case.spec, &case.parent, step, 3);
+        assert_eq!(case.judge(&header).is_ok(), allowed, "step {step}");
+    }
+}
+
+#[test]
+fn a_second_block_for_a_step_is_a_double_vote() {
+    let case = plain();
+    for step in [STEP - 1, STEP - 2] {
+        let proposer = signer(step as usize % 3);
+        let mut header = child(&case.spec, &case.parent, step, proposer.address());
+        // The true score of such a block is out of bounds already; this one gets as far as the step.
+        header.difficulty = U256::from(1);
+        seal(&case.spec, &mut header, step, &proposer, None);
+        let verdict = case.judge(&header);
+        assert!(matches!(verdict, Err(Rejected::Invalid(InvalidBlock::DoubleVote { .. }))), "{verdict:?}");
+    }
+}
+
+#[test]
+fn early_blocks_are_temporarily_invalid_and_far_ones_invalid() {
+    let case = plain();
+    for (ahead, expected) in [(0, 0), (1, 1), (4, 1), (5, 2)] {
+        let verdict = case.judge(&sealed_child(&case.spec, &case.parent, STEP + ahead, 3));
+        let found = match verdict {
+            Ok(()) => 0,
+            Err(Rejected::TemporarilyInvalid(TemporarilyInvalid::Step { .. })) => 1,
+            Err(Rejected::Invalid(InvalidBlock::StepTooFarAhead { .. })) => 2,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, expected, "{ahead} steps ahead");
+    }
+    let now = at_step(&case.rules, STEP).as_secs();
+    assert_eq!(case.verify(|h| h.timestamp = now + 15), Ok(()));
+    for seconds in [16, 150] {
+        let verdict = case.verify(|h| h.timestamp = now + seconds);
+        assert!(matches!(verdict, Err(Rejected::TemporarilyInvalid(TemporarilyInvalid::Timestamp { .. }))));
+    }
+    assert!(matches!(case.invalid(|h| h.timestamp = now + 151), InvalidBlock::TimestampTooFarAhead { .. }));
+    assert!(matches!(case.invalid(|h| h.timestamp = u64::MAX), InvalidBlock::TimestampTooFarAhead { .. }));
+}
+
+#[test]
+fn author_and_signer_must_both_be_the_proposer() {
+    let case = plain();
+    let (proposer, other) = (signer(STEP as usize % 3), signer((STEP as usize + 1) % 3));
+    let not_proposer = |author: &dyn Signer, sealer: &dyn Signer| {
+        let mut header = child(&case.spec, &case.parent, STEP, author.address());
+        let mut fields = AuraSeal { step: Step(STEP), signature: [0; 65], empty_steps: None };
+        fields.signature = sealer.sign(header.seal_hash(&case.spec.header_format())).unwrap();
+        header.seal = fields.to_fields();
+        matches!(case.judge(&header), Err(Rejected::Invalid(InvalidBlock::NotProposer { .. })))
+    };
+    assert!(!not_proposer(&proposer, &proposer));
+    assert!(not_proposer(&proposer, &other));
+    assert!(not_proposer(&other, &proposer));
+    assert!(not_proposer(&other, &other));
+}
+
+#[test]
+fn an_empty_validator_set_is_an_error_not_a_panic() {
+    let case = plain();
+    let header = sealed_child(&case.spec, &case.parent, STEP, 3);
+    let verdict = case.rules.verify(&header, &case.parent, &ValidatorSet::default(), at_step(&case.rules, STEP));
+    assert_eq!(verdict, Err(InvalidBlock::NoValidators.into()));
+}
+
+#[test]
+fn malformed_seals_are_refused() {
+    let case = plain();
+    let good = sealed_child(&case.spec, &case.parent, STEP, 3);
+    let seal_error = |fields: Vec<Bytes>| match case.judge(&Header { seal: fields, ..good.clone() }) {
+        Err(Rejected::Invalid(InvalidBlock::Seal(error))) => error,
+        other => panic!("{other:?}"),
+    };
+    let [step, signature] = [good.seal[0].clone(), good.seal[1].clone()];
+    assert_eq!(seal_error(vec![step.clone()]), InvalidSeal::Arity { expected: 2, found: 1 });
+    let three = vec![step.clone(), signature.clone(), vec![0xc0].into()];
+    assert_eq!(seal_error(three), InvalidSeal::Arity { expected: 2, found: 3 });
+    assert_eq!(seal_error(vec![vec![0xc0].into(), signature]), InvalidSeal::Step);
+    assert_eq!(seal_error(vec![step.clone(), step.clone()]), InvalidSeal::Signature);
+    let zero = AuraSeal { step: Step(STEP), signature: [0; 65], empty_steps: None }.to_fields();
+    assert_eq!(seal_error(zero), InvalidSeal::Unrecoverable);
+    let bad_v = AuraSeal { step: Step(STEP), signature: [27; 65], empty_steps: None }.to_fields();
+    assert_eq!(seal_error(bad_v), InvalidSeal::Unrecoverable);
+}
+
+#[test]
+fn empty_steps_count_for_the_score_if_they_are_in_place() {
+    let case = Case::new(json!({ "emptyStepsTransition": 1, "maximumEmptySteps": 9 }), json!({}));
+    let (now, parent_hash) = (at_step(&case.rules, STEP + 3), case.parent.hash_slow());
+    let empty = |step: u64| {
+        let signature = signer(step as usize % 3).sign(EmptyStep::message_hash(step, parent_hash)).unwrap();
+        EmptyStep { signature, step }
+    };
+    let judge = |steps: &[EmptyStep], counted: usize| {
+        let proposer = signer((STEP + 3) as usize % 3);
+        let mut header = child(&case.spec, &case.parent, STEP + 3, proposer.address());
+        header.difficulty += U256::from(counted);
+        seal(&case.spec, &mut header, STEP + 3, &proposer, Some(AuraSeal::encode_empty_steps(steps)));
+        case.rules.verify(&header, &case.parent, &set(0..3), now)
+    };
+    let refused = |result| matches!(result, Err(Rejected::Invalid(InvalidBlock::EmptyStep { .. })));
+    assert_eq!(judge(&[], 0), Ok(()));
+    assert_eq!(judge(&[empty(STEP), empty(STEP + 2)], 2), Ok(()));
+    assert!(matches!(judge(&[empty(STEP)], 0), Err(Rejected::Invalid(InvalidBlock::Difficulty { .. }))));
+    assert!(refused(judge(&[empty(STEP - 1)], 1)), "the parent's own step");
+    assert!(refused(judge(&[empty(STEP + 3)], 1)), "the block's own step");
+    assert!(refused(judge(&[empty(STEP + 1), empty(STEP)], 2)), "out of order");
+    assert!(refused(judge(&[empty(STEP), empty(STEP)], 2)), "twice");
+    let stolen = EmptyStep { step: STEP + 1, ..empty(STEP) };
+    assert!(refused(judge(&[stolen], 1)), "signed for another step");
+}
+
+#[test]
+fn a_gas_limit_contract_replaces_bounds_and_minimum() {
+    let engine = json!({ "blockGasLimitContractTransitions": { "2": "0x0000000000000000000000000000000000000005" } });
+    let case = Case::new(engine, json!({}));
+    assert_eq!(case.verify(|h| h.gas_limit = 7), Ok(()));
+    let header = Header { number: 2, gas_limit: 7, ..Header::default() };
+    assert!(case.rules.gas_limit_contract(2).is_some() && case.rules.gas_limit_contract(1).is_none());
+    assert!(case.rules.verify_gas_limit(&header, &case.parent, Some(U256::from(7))).is_ok());
+    assert!(case.rules.verify_gas_limit(&header, &case.parent, Some(U256::from(8))).is_err());
+    assert!(case.rules.verify_gas_limit(&header, &case.parent, None).is_err());
+}
+
+#[test]
+fn the_london_block_may_multiply_the_gas_limit() {
+    let params = json!({ "eip1559Transition": 2, "eip1559ElasticityMultiplier": 2,
+        "eip1559BaseFeeMaxChangeDenominator": 8, "eip1559BaseFeeInitialValue": 1_000 });
+    let case = Case::new(json!({}), params);
+    let limit = case.parent.gas_limit;
+    assert_eq!(case.verify(|h| h.gas_limit = 2 * limit), Ok(()));
+    assert!(matches!(case.invalid(|_| ()), InvalidBlock::GasLimitOutOfBounds { .. }));
+    let wrong_fee = case.invalid(|h| (h.gas_limit, h.base_fee_per_gas) = (2 * limit, Some(999)));
+    assert!(matches!(wrong_fee, InvalidBlock::BaseFee { expected: Some(1_000), found: Some(999) }));
+}
+
+#[test]
+fn base_fees_follow_their_rule() {
+    let london = json!({ "eip1559Transition": 2, "eip1559ElasticityMultiplier": 2,
+        "eip1559BaseFeeMaxChangeDenominator": 8, "eip1559BaseFeeInitialValue": 1_000,
+        "eip1559BaseFeeMinValue": 900, "eip1559BaseFeeMinValueTransition": 4 });
+    let spec = list_spec(1, json!({}), london);
+    let parent = |fee, gas_used| Header {
+        number: 2,
+        gas_limit: 20_000,
+        gas_used,
+        base_fee_per_gas: Some(fee),
+        ..Header::default()
+    };
+    assert_eq!(next_base_fee(&spec, &Header::default(), 1), None);
+    assert_eq!(next_base_fee(&spec, &Header::default(), 2), Some(1_000));
+    for (gas_used, number, expected) in
+        [(10_000, 3, 1_000), (20_000, 3, 1_125), (0, 3, 875), (0, 4, 900), (10_001, 3, 1_001), (5_000, 3, 938)]
+    {
+        assert_eq!(next_base_fee(&spec, &parent(1_000, gas_used), number), Some(expected), "{gas_used}");
+    }
+    assert_eq!(next_base_fee(&spec, &parent(u64::MAX, 20_000), 3), Some(u64::MAX));
+
+    let free = list_spec(1, json!({}), json!({ "eip1559Transition": 0, "gasFree": true }));
+    assert_eq!(next_base_fee(&free, &parent(7, 20_000), 3), Some(0));
+    let fixed = list_spec(1, json!({}), json!({ "eip1559Transition": 0, "fixedBaseFee": 42 }));
+    assert_eq!(next_base_fee(&fixed, &parent(7, 20_000), 3), Some(42));
+}
+
+#[test]
+fn a_new_gas_limit_moves_towards_its_target_within_the_rules() {
+    let case = plain();
+    let mut parent = case.parent.clone();
+    for _ in 0..2_000 {
+        let next = case.rules.next_gas_limit(&parent, 8_000_000);
+        let header = Header { number: parent.number + 1, gas_limit: next, ..Header::default() };
+        case.rules.verify_gas_limit(&header, &parent, None).unwrap();
+        parent = header;
+    }
+    assert_eq!(parent.gas_limit, 8_000_000);
+    assert_eq!(case.rules.next_gas_limit(&parent, 8_000_000), 8_000_000);
+}
+
+#[test]
+fn skipped_steps_name_each_authority_once() {
+    let validators = set(0..3);
+    assert!(skipped_proposers(&validators, Step(5), Step(6)).is_empty());
+    let skipped = skipped_proposers(&validators, Step(5), Step(8));
+    assert_eq!(skipped, [(Step(6), signer(0).address()), (Step(7), signer(1).address())]);
+    assert_eq!(skipped_proposers(&validators, Step(0), Step(u64::MAX)).len(), 3);
+    assert!(skipped_proposers(&validators, Step(9), Step(3)).is_empty());
+}
+
+#[test]
+fn a_signer_prints_no_secret() {
+    let printed = format!("{:?}", signer(1));
+    assert!(printed.contains("***"));
+    assert!(!printed.contains(&alloy::primitives::hex::encode(alloy::primitives::keccak256("1"))));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_headers_never_panic(
+        step in any::<u64>(), number in any::<u64>(), gas in any::<(u64, u64)>(), timestamp in any::<u64>(),
+        seal in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80).prop_map(Bytes::from), 0..4),
+        now in any::<u64>(),
+    ) {
+        let case = Case::new(json!({ "emptyStepsTransition": 5 }), json!({ "eip1559Transition": 7 }));
+        let header = Header { number, gas_limit: gas.0, gas_used: gas.1, timestamp, seal, ..child(&case.spec, &case.parent, step, case.parent.author) };
+        let _ = case.rules.verify(&header, &case.parent, &set(0..3), Duration::from_secs(now));
+        let mut header = header;
+        common::seal(&case.spec, &mut header, step, &signer(step as usize % 3), None);
+        let _ = case.rules.verify(&header, &case.parent, &set(0..3), Duration::from_secs(now));
+    }
+
+    #[test]
+    fn steps_and_times_agree(durations in proptest::collection::btree_map(1u64..1_000_000, 1u64..100, 0..5), first in 1u64..100, at in 0u64..2_000_000) {
+        let mut map = serde_json::Map::from_iter([("0".to_owned(), json!(first))]);
+        map.extend(durations.iter().map(|(from, duration)| (from.to_string(), json!(duration))));
+        let spec = list_spec(1, json!({ "stepDuration": map }), json!({}));
+        let steps = aurum_aura::StepSchedule::new(&spec.engine);
+        let now = Duration::from_secs(at);
+        let step = steps.step_at(now);
+        prop_assert!(steps.start_of(step) <= now && now < steps.start_of(step.next()));
+        prop_assert_eq!(steps.step_at(steps.start_of(step)), step);
+    }
+}
