@@ -1,6 +1,13 @@
 //! A small chain for tests: a spec with every EIP this node has, accounts with keys, an assembler, blocks.
 
-#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "tests; each file uses its part")]
+#![allow(
+    dead_code,
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "tests; each file uses its part"
+)]
 
 use std::sync::Arc;
 
@@ -238,6 +245,10 @@ impl World {
             ..AccountChange::default()
         });
         change.account.as_mut().unwrap()
+    }
+
+    pub fn into_changes(self) -> StateChanges {
+        self.0
     }
 
     pub fn build(self) -> MemoryState {
