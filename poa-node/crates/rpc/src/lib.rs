@@ -1,1 +1,52 @@
-//! JSON-RPC over HTTP and WebSocket
+//! JSON-RPC over HTTP and WebSocket, health, and metrics.
+//!
+//! ```text
+//! axum listener ─▶ guard ─────▶ jsonrpsee ─▶ watch ───▶ Registrar's closure, on a blocking thread
+//! (connections)    Host, Origin  HTTP, WS,    metrics,   Identity ─Gate─▶ Grant ─▶ handler(context, grant, params)
+//!                  who asks      ids, bytes   batches                             decode, call once, encode
+//! ```
+//!
+//! A handler is a plain function whose second parameter is the grant it needs; nothing else has a type under which it could
+//! be registered, and without a grant nothing of the chain can be reached. One file per namespace; `eth` is a folder with
+//! one file per kind of question. All error codes are in one table ([`Failure`]).
+//!
+//! The crate does not know how blocks are made or where peers come from: [`PeersApi`] and [`DevApi`] are implemented by the
+//! program.
+
+mod aura;
+mod config;
+mod context;
+mod cursor;
+mod debug;
+mod dev;
+mod error;
+mod eth;
+mod filters;
+mod guard;
+mod health;
+mod json;
+mod layer;
+mod listener;
+mod methods;
+mod metrics;
+mod namespaces;
+mod net;
+mod params;
+mod parity;
+mod peers;
+mod perm;
+mod process;
+mod revert;
+mod rights;
+mod server;
+mod txpool;
+mod web3;
+mod work;
+
+pub use self::{
+    config::{Apis, Hosts, Limits, NAMESPACES, Origins, Readiness, RpcConfig, UnknownApi},
+    dev::{DevApi, DevError},
+    error::Failure,
+    peers::{NoPeers, PeerView, PeersApi},
+    server::{RpcError, RpcHandle, Services, serve},
+};

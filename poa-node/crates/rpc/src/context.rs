@@ -1,0 +1,104 @@
+//! What handlers can reach: the gate behind grants, and nothing of the chain without one.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256};
+use aurum_chain::{Admin, Denied, Gate, Grant, Identity, Read, Submit, View};
+use aurum_types::{BlockNumber, Transaction};
+
+use crate::{
+    config::{Apis, Limits},
+    dev::DevApi,
+    error::Answer,
+    filters::Filters,
+    metrics::RpcMetrics,
+    peers::PeersApi,
+};
+
+/// Shared by all handlers.
+pub(crate) struct Context {
+    /// Private to this file: handlers pass it by their grants only.
+    gate: Gate,
+    pub(crate) peers: Arc<dyn PeersApi>,
+    /// Only on a development chain.
+    pub(crate) dev: Option<Arc<dyn DevApi>>,
+    /// Whose key seals this node's blocks.
+    pub(crate) signer: Option<Address>,
+    pub(crate) filters: Filters,
+    pub(crate) limits: Limits,
+    pub(crate) apis: Apis,
+    pub(crate) client_version: String,
+    pub(crate) metrics: Arc<RpcMetrics>,
+    /// Height when this run of the node began.
+    pub(crate) started_at: BlockNumber,
+}
+
+/// What a [`Context`] is made of besides the gate.
+pub(crate) struct Parts {
+    pub(crate) peers: Arc<dyn PeersApi>,
+    pub(crate) dev: Option<Arc<dyn DevApi>>,
+    pub(crate) signer: Option<Address>,
+    pub(crate) limits: Limits,
+    pub(crate) apis: Apis,
+    pub(crate) client_version: String,
+    pub(crate) metrics: Arc<RpcMetrics>,
+}
+
+impl Context {
+    pub(crate) fn new(gate: Gate, parts: Parts) -> Self {
+        let Parts { peers, dev, signer, limits, apis, client_version, metrics } = parts;
+        let filters = Filters::new(limits.filters, limits.filter_ttl);
+        let started_at = gate.grant_read(&Identity::Local).map_or(0, |grant| gate.view(&grant).head().latest.number);
+        Self { gate, peers, dev, signer, filters, limits, apis, client_version, metrics, started_at }
+    }
+
+    /// Everything that can be read, for the holder of a grant.
+    pub(crate) fn view(&self, grant: &Grant<Read>) -> View {
+        self.gate.view(grant)
+    }
+
+    /// Pools a signed transaction for the holder of a grant.
+    pub(crate) fn submit(&self, grant: &Grant<Submit>, transaction: Transaction) -> Answer<B256> {
+        Ok(self.gate.submit(grant, transaction)?)
+    }
+
+    /// Asks the gate for what a handler demands.
+    pub(crate) fn grant<G: FromGate>(&self, identity: &Identity) -> Result<G, Denied> {
+        G::from_gate(&self.gate, identity)
+    }
+}
+
+mod sealed {
+    pub(crate) trait Sealed {}
+}
+
+/// What a handler may take as its second parameter: one grant, or a tuple of several. Nothing else implements it, so a
+/// handler without a grant has no type under which it could be registered.
+pub(crate) trait FromGate: sealed::Sealed + Send + Sized + 'static {
+    /// Asks the gate.
+    fn from_gate(gate: &Gate, identity: &Identity) -> Result<Self, Denied>;
+}
+
+macro_rules! grants {
+    ($($kind:ident: $ask:ident;)+) => {$(
+        impl sealed::Sealed for Grant<$kind> {}
+        impl FromGate for Grant<$kind> {
+            fn from_gate(gate: &Gate, identity: &Identity) -> Result<Self, Denied> {
+                gate.$ask(identity)
+            }
+        }
+    )+};
+}
+
+grants! {
+    Read: grant_read;
+    Submit: grant_submit;
+    Admin: grant_admin;
+}
+
+impl<A: FromGate, B: FromGate> sealed::Sealed for (A, B) {}
+impl<A: FromGate, B: FromGate> FromGate for (A, B) {
+    fn from_gate(gate: &Gate, identity: &Identity) -> Result<Self, Denied> {
+        Ok((A::from_gate(gate, identity)?, B::from_gate(gate, identity)?))
+    }
+}

@@ -1,0 +1,268 @@
+//! What a method answers when it cannot do what it was asked, and the one table from that to JSON-RPC codes.
+//!
+//! | code | when |
+//! |---|---|
+//! | −32700, −32600 | not JSON, not a request (made by jsonrpsee) |
+//! | −32601 | unknown method, or its namespace is not served |
+//! | −32602 | parameters |
+//! | −32603 | our own fault |
+//! | 3 | a call reverted; `data` is the revert data |
+//! | −32000 | everything geth answers with it, in geth's words: clients match the text |
+//! | −32010 | a transaction its sender has no right for (Parity's code); `data` says what is missing |
+//! | −32005 | a limit of this node |
+//! | −40100 | the caller may not do this here |
+
+use alloy::primitives::{Bytes, U64};
+use aurum_chain::{Denied as AccessDenied, ReadError, SubmitError};
+use aurum_pool::{Denied, PoolError, Refusal};
+use aurum_types::TransactionError;
+use jsonrpsee::types::ErrorObjectOwned;
+use serde_json::{Value, json};
+
+use crate::{revert::revert_message, rights};
+
+/// A method is not there.
+pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
+/// Parameters are wrong.
+pub(crate) const INVALID_PARAMS: i32 = -32602;
+/// Our own fault.
+pub(crate) const INTERNAL: i32 = -32603;
+/// geth's code for nearly everything.
+pub(crate) const SERVER: i32 = -32000;
+/// A limit of this node.
+pub(crate) const LIMIT: i32 = -32005;
+/// Parity's code for a transaction its sender has no right for.
+pub(crate) const NOT_PERMITTED: i32 = -32010;
+/// The caller may not do this here.
+pub(crate) const DENIED: i32 = -40100;
+/// geth's code for a call that reverted.
+pub(crate) const REVERTED: i32 = 3;
+
+/// Why a method has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The parameters do not decode, or contradict each other.
+    #[error("{0}")]
+    Params(String),
+    /// The method does not exist, or its namespace is not served here.
+    #[error("the method {0} does not exist/is not available")]
+    UnknownMethod(String),
+    /// Subscriptions need a connection that stays open.
+    #[error("notifications not supported")]
+    NoNotifications,
+    /// The block asked for is not known.
+    #[error("header not found")]
+    UnknownBlock,
+    /// A filter that was never made, was removed, or was not polled for too long.
+    #[error("filter not found")]
+    UnknownFilter,
+    /// A call or estimate that reverted, with the revert data.
+    #[error("{}", revert_message(.0))]
+    Reverted(Bytes),
+    /// Anything else that geth answers with −32000.
+    #[error("{0}")]
+    Server(String),
+    /// The sender has no right for this transaction.
+    #[error("{0}")]
+    NotPermitted(Box<Denied>),
+    /// A limit of this node: what, and how much.
+    #[error("{0}")]
+    Limit(String),
+    /// The caller may not do this here.
+    #[error("{0}")]
+    Denied(#[from] AccessDenied),
+    /// Ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// What every method returns.
+pub(crate) type Answer<T> = Result<T, Failure>;
+
+impl Failure {
+    /// The JSON-RPC code (see the module's table).
+    pub const fn code(&self) -> i32 {
+        match self {
+            Self::Params(_) => INVALID_PARAMS,
+            Self::UnknownMethod(_) | Self::NoNotifications => METHOD_NOT_FOUND,
+            Self::UnknownBlock | Self::UnknownFilter | Self::Server(_) => SERVER,
+            Self::Reverted(_) => REVERTED,
+            Self::NotPermitted(_) => NOT_PERMITTED,
+            Self::Limit(_) => LIMIT,
+            Self::Denied(_) => DENIED,
+            Self::Internal(_) => INTERNAL,
+        }
+    }
+
+    fn data(&self) -> Option<Value> {
+        match self {
+            Self::Reverted(output) => Some(json!(output)),
+            Self::NotPermitted(denied) => Some(denied_data(denied)),
+            Self::Denied(denied) => Some(json!({
+                "reason": denied.reason,
+                "needed": denied.needed,
+                "contract": denied.contract,
+                "block": denied.block,
+            })),
+            _ => None,
+        }
+    }
+}
+
+/// `data` of −32010: `{"reason":"CREATE_DENIED","needed":"create","have":["basic","call"],"contract":"0x…","block":123}`.
+pub(crate) fn denied_data(denied: &Denied) -> Value {
+    json!({
+        "reason": denied.reason,
+        "needed": rights::names(denied.needed).join("|"),
+        "have": rights::names(denied.have),
+        "contract": denied.contract,
+        "block": denied.block,
+    })
+}
+
+impl From<Failure> for ErrorObjectOwned {
+    fn from(failure: Failure) -> Self {
+        if let Failure::Internal(reason) = &failure {
+            tracing::error!(reason, "an RPC request failed on our side");
+        }
+        Self::owned(failure.code(), failure.to_string(), failure.data())
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::UnknownBlock => Self::UnknownBlock,
+            ReadError::NotCanonical(hash) => Self::Server(format!("hash {hash} is not currently canonical")),
+            ReadError::NoState(hash) => Self::Server(format!(
+                "historical state of block {hash} is not available on this node; ask one that keeps all states"
+            )),
+            ReadError::Range { from, to, .. } if from > to => Self::Params("invalid block range params".to_owned()),
+            ReadError::Range { from, to, limit } => Self::Limit(format!(
+                "block range {from}..={to} exceeds the limit of {limit} blocks. Try with this block range [{:#x}, {:#x}].",
+                U64::from(from),
+                U64::from(from.saturating_add(limit - 1)),
+            )),
+            ReadError::TooManyResults { limit, from, reached } => Self::Limit(format!(
+                "query returned more than {limit} results. Try with this block range [{:#x}, {:#x}].",
+                U64::from(from),
+                U64::from(reached),
+            )),
+            ReadError::Arguments(reason) => Self::Params(reason),
+            ReadError::Call(invalid) => Self::Server(invalid.to_string()),
+            ReadError::Fault(fault) => Self::Internal(fault.to_string()),
+        }
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Transaction(error) => error.into(),
+            SubmitError::Pool(error) => error.into(),
+        }
+    }
+}
+
+impl From<TransactionError> for Failure {
+    fn from(error: TransactionError) -> Self {
+        Self::Server(match error {
+            TransactionError::UnsupportedType { .. } => format!("transaction type not supported: {error}"),
+            TransactionError::InvalidSignature => "invalid sender".to_owned(),
+            TransactionError::Malformed { .. } => error.to_string(),
+        })
+    }
+}
+
+impl From<PoolError> for Failure {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Refused(Refusal::NotPermitted(denied)) => Self::NotPermitted(denied),
+            error if error.is_fault() => Self::Internal(error.to_string()),
+            error => Self::Server(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, B256, address};
+    use aurum_chain::{ReadError, SubmitError};
+    use aurum_pool::{Denied, PoolError, Refusal};
+    use aurum_types::TransactionError;
+    use jsonrpsee::types::ErrorObjectOwned;
+    use serde_json::{Value, json};
+
+    use super::Failure;
+
+    #[test]
+    fn every_refusal_has_the_code_and_words_clients_match() {
+        let denied = Denied {
+            explanation: "0x01 lacks create.".to_owned(),
+            reason: "CREATE_DENIED".to_owned(),
+            needed: 4,
+            have: 3,
+            contract: address!("A000000000000000000000000000000000000002"),
+            block: 7,
+        };
+        let pool = |error| Failure::from(SubmitError::Pool(error));
+        let cases: Vec<(Failure, i32, &str)> = vec![
+            (pool(PoolError::AlreadyKnown), -32000, "already known"),
+            (pool(PoolError::NonceTooLow { next: 3, nonce: 2 }), -32000, "nonce too low"),
+            (
+                pool(PoolError::ReplacementUnderpriced { existing: B256::ZERO, nonce: 1 }),
+                -32000,
+                "replacement transaction underpriced",
+            ),
+            (
+                pool(PoolError::InsufficientFunds { balance: Default::default(), cost: Default::default() }),
+                -32000,
+                "insufficient funds for gas * price + value",
+            ),
+            (pool(Refusal::IntrinsicGas { have: 1, want: 21000 }.into()), -32000, "intrinsic gas too low"),
+            (pool(Refusal::GasLimit.into()), -32000, "exceeds block gas limit"),
+            (pool(Refusal::ChainId { have: 1, want: 2026 }.into()), -32000, "invalid chain id for signer"),
+            (pool(Refusal::NotPermitted(Box::new(denied)).into()), -32010, "Transaction is not permitted."),
+            (TransactionError::UnsupportedType { tx_type: 3 }.into(), -32000, "transaction type not supported"),
+            (ReadError::UnknownBlock.into(), -32000, "header not found"),
+            (ReadError::Range { from: 2, to: 1, limit: 10 }.into(), -32602, "invalid block range params"),
+            (ReadError::Range { from: 0, to: 99, limit: 10 }.into(), -32005, "block range 0..=99 exceeds"),
+            (
+                ReadError::TooManyResults { limit: 10, from: 1, reached: 16 }.into(),
+                -32005,
+                "query returned more than 10 results. Try with this block range [0x1, 0x10].",
+            ),
+            (Failure::UnknownMethod("eth_foo".to_owned()), -32601, "the method eth_foo does not exist"),
+            (Failure::Reverted(Default::default()), 3, "execution reverted"),
+        ];
+        for (failure, code, words) in cases {
+            let error = ErrorObjectOwned::from(failure);
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.message().starts_with(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refused_right_says_what_is_needed_and_what_is_there() {
+        let denied = Denied {
+            explanation: "no".to_owned(),
+            reason: "CREATE_DENIED".to_owned(),
+            needed: 4,
+            have: 19,
+            contract: Address::ZERO,
+            block: 7,
+        };
+        let error = ErrorObjectOwned::from(Failure::NotPermitted(Box::new(denied)));
+        let data: Value = serde_json::from_str(error.data().unwrap().get()).unwrap();
+        assert_eq!(
+            data,
+            json!({
+                "reason": "CREATE_DENIED",
+                "needed": "create",
+                "have": ["basic", "call", "read"],
+                "contract": "0x0000000000000000000000000000000000000000",
+                "block": 7,
+            })
+        );
+    }
+}

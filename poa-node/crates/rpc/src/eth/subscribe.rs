@@ -1,0 +1,233 @@
+//! `eth_subscribe`: the same news as filters, pushed.
+//!
+//! Each subscription is a task with a [`Cursor`]. A new head wakes it; it asks the gate again (a reader who lost the right
+//! ends here, at the next block), reads on from its place, and sends. A client that does not read for
+//! [`SLOW_CLIENT`] loses its subscription.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy::rpc::types::Filter;
+use aurum_chain::{Grant, Identity, Read, View, view::TransactionView};
+use jsonrpsee::{
+    PendingSubscriptionSink, SubscriptionSink,
+    core::RegisterMethodError,
+    types::{ErrorObjectOwned, Params},
+};
+use serde::Serialize;
+use serde_json::value::{RawValue, Value, to_raw_value};
+use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
+
+use super::node::Syncing;
+use crate::{
+    context::Context,
+    cursor::Cursor,
+    error::{Answer, Failure},
+    json::{HeaderJson, transaction_json},
+    methods::{Registrar, identity},
+    params::FromParams,
+    work::WorkPool,
+};
+
+/// How long a client may leave a message unread.
+const SLOW_CLIENT: Duration = Duration::from_secs(30);
+/// How often `syncing` looks at the peers.
+const SYNC_CHECK: Duration = Duration::from_secs(2);
+
+pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
+    if !methods.context.apis.serves("eth_subscribe") {
+        return Ok(());
+    }
+    let (context, work) = (Arc::clone(&methods.context), methods.work.clone());
+    methods.module().register_subscription_raw(
+        "eth_subscribe",
+        "eth_subscription",
+        "eth_unsubscribe",
+        move |params, pending, _, extensions| {
+            let subscriber =
+                Subscriber { context: Arc::clone(&context), work: work.clone(), identity: identity(extensions) };
+            match Topic::read(&params) {
+                Ok(topic) => tokio::spawn(subscriber.run(topic, pending)),
+                Err(failure) => tokio::spawn(async move { pending.reject(ErrorObjectOwned::from(failure)).await }),
+            };
+        },
+    )?;
+    Ok(())
+}
+
+/// What is subscribed to.
+#[derive(Debug)]
+enum Topic {
+    NewHeads,
+    Logs(Box<Filter>),
+    /// Whole transactions, or hashes.
+    Pending(bool),
+    Syncing,
+}
+
+impl Topic {
+    fn read(params: &Params<'_>) -> Answer<Self> {
+        let (name, option) = <(String, Option<Value>)>::from_params(params.as_str())?;
+        let wrong = |error: serde_json::Error| Failure::Params(format!("invalid argument 1: {error}"));
+        Ok(match (name.as_str(), option) {
+            ("newHeads", _) => Self::NewHeads,
+            ("logs", None) => Self::Logs(Box::default()),
+            ("logs", Some(filter)) => {
+                let filter: Filter = serde_json::from_value(filter).map_err(wrong)?;
+                Self::Logs(Box::new(Filter { block_option: Default::default(), ..filter }))
+            }
+            ("newPendingTransactions", None) => Self::Pending(false),
+            ("newPendingTransactions", Some(full)) => Self::Pending(serde_json::from_value(full).map_err(wrong)?),
+            ("syncing", _) => Self::Syncing,
+            _ => return Err(Failure::Params(format!("no {name:?} subscription in eth namespace"))),
+        })
+    }
+}
+
+type Messages = Vec<Box<RawValue>>;
+
+struct Subscriber {
+    context: Arc<Context>,
+    work: WorkPool,
+    identity: Identity,
+}
+
+impl Subscriber {
+    async fn run(self, topic: Topic, pending: PendingSubscriptionSink) {
+        // The place is taken before the client hears of its subscription: what comes after that is news.
+        let view = match self.view() {
+            Ok(view) => view,
+            Err(failure) => return pending.reject(ErrorObjectOwned::from(failure)).await,
+        };
+        let cursor = Cursor::at_head(&view);
+        let pooled = view.pool().subscribe();
+        let Ok(sink) = pending.accept().await else { return };
+        let open = &self.context.metrics.subscriptions;
+        open.inc();
+        match topic {
+            Topic::NewHeads => self.heads(&view, cursor, None, &sink).await,
+            Topic::Logs(filter) => self.heads(&view, cursor, Some(Arc::from(filter)), &sink).await,
+            Topic::Pending(full) => self.pooled(pooled, full, &sink).await,
+            Topic::Syncing => self.syncing(&sink).await,
+        }
+        open.dec();
+    }
+
+    /// Asks the gate anew.
+    fn view(&self) -> Answer<View> {
+        let grant: Grant<Read> = self.context.grant(&self.identity)?;
+        Ok(self.context.view(&grant))
+    }
+
+    /// Headers, or with a filter the logs of blocks.
+    async fn heads(&self, view: &View, mut cursor: Cursor, filter: Option<Arc<Filter>>, sink: &SubscriptionSink) {
+        let mut head = view.watch_head();
+        // A head that came between taking the place and watching has to be seen too.
+        head.mark_changed();
+        loop {
+            tokio::select! {
+                () = sink.closed() => return,
+                changed = head.changed() => if changed.is_err() { return },
+            }
+            loop {
+                let Ok(view) = self.view() else { return };
+                let filter = filter.clone();
+                let read = self.work.run_waiting(move || {
+                    let messages = match filter {
+                        None => headers(&mut cursor, &view)?,
+                        Some(filter) => encode(&cursor.logs(&view, &filter)?)?,
+                    };
+                    Ok((messages, cursor))
+                });
+                let Ok((messages, moved)) = read.await else { return };
+                let stands = moved == cursor;
+                cursor = moved;
+                if !send(sink, messages).await {
+                    return;
+                }
+                if stands {
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn pooled(
+        &self,
+        mut pooled: tokio::sync::broadcast::Receiver<Arc<aurum_pool::Pooled>>,
+        full: bool,
+        sink: &SubscriptionSink,
+    ) {
+        loop {
+            let next = tokio::select! {
+                () = sink.closed() => return,
+                next = pooled.recv() => next,
+            };
+            let pooled = match next {
+                Ok(pooled) => pooled,
+                // Faster than this client reads: it learns of those from the blocks.
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return,
+            };
+            if self.view().is_err() {
+                return;
+            }
+            let message = if full {
+                let view = TransactionView { transaction: pooled.transaction().clone(), place: None };
+                to_raw_value(&transaction_json(view, false))
+            } else {
+                to_raw_value(&pooled.hash())
+            };
+            let Ok(message) = message else { return };
+            if !send(sink, vec![message]).await {
+                return;
+            }
+        }
+    }
+
+    async fn syncing(&self, sink: &SubscriptionSink) {
+        let mut tick = tokio::time::interval(SYNC_CHECK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = None;
+        loop {
+            tokio::select! {
+                () = sink.closed() => return,
+                _ = tick.tick() => {}
+            }
+            let Ok(view) = self.view() else { return };
+            let now = Syncing::now(&self.context, view.head().latest.number);
+            let started_or_ended =
+                last.is_none_or(|last| matches!(last, Syncing::No(_)) != matches!(now, Syncing::No(_)));
+            last = Some(now);
+            if started_or_ended {
+                let Ok(message) = to_raw_value(&now) else { return };
+                if !send(sink, vec![message]).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn headers(cursor: &mut Cursor, view: &View) -> Answer<Messages> {
+    let mut headers = Vec::new();
+    for block in cursor.advance(view)?.enacted {
+        if let Some((hash, header)) = view.header(block.hash.into())? {
+            headers.push(HeaderJson::new(hash, &header));
+        }
+    }
+    encode(&headers)
+}
+
+fn encode<T: Serialize>(values: &[T]) -> Answer<Messages> {
+    values.iter().map(to_raw_value).collect::<Result<_, _>>().map_err(|error| Failure::Internal(error.to_string()))
+}
+
+/// Whether the client is still there.
+async fn send(sink: &SubscriptionSink, messages: Messages) -> bool {
+    for message in messages {
+        if sink.send_timeout(message, SLOW_CLIENT).await.is_err() {
+            return false;
+        }
+    }
+    true
+}

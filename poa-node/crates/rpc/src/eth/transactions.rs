@@ -1,0 +1,75 @@
+//! Transactions: sending them, and reading them and their receipts.
+
+use alloy::{
+    eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
+    primitives::{B256, Bytes},
+    rpc::types::Index,
+};
+use aurum_chain::{Grant, Read, Submit, View, view::TransactionView};
+use aurum_types::decode_transaction;
+use jsonrpsee::core::RegisterMethodError;
+
+use crate::{
+    context::Context,
+    error::{Answer, Failure},
+    json::{ReceiptJson, TransactionJson, transaction_json},
+    methods::Registrar,
+};
+
+pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
+    methods.add("eth_sendRawTransaction", send_raw)?;
+    methods.add("eth_getTransactionByHash", by_hash)?;
+    methods.add("eth_getTransactionByBlockHashAndIndex", by_block_hash)?;
+    methods.add("eth_getTransactionByBlockNumberAndIndex", by_block_number)?;
+    methods.add("eth_getRawTransactionByHash", raw_by_hash)?;
+    methods.add("eth_getTransactionReceipt", receipt)
+}
+
+fn send_raw(context: &Context, grant: &Grant<Submit>, (raw,): (Bytes,)) -> Answer<B256> {
+    let sent = decode_transaction(&raw).map_err(Failure::from).and_then(|tx| context.submit(grant, tx));
+    if let Err(Failure::NotPermitted(denied)) = &sent {
+        context.metrics.permission_denied(&denied.reason);
+    }
+    sent
+}
+
+fn by_hash(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<Option<TransactionJson>> {
+    let view = context.view(grant);
+    Ok(view.transaction(hash)?.map(|tx| show(&view, tx)))
+}
+
+fn by_block_hash(
+    context: &Context,
+    grant: &Grant<Read>,
+    (hash, index): (B256, Index),
+) -> Answer<Option<TransactionJson>> {
+    in_block(&context.view(grant), hash.into(), index)
+}
+
+fn by_block_number(
+    context: &Context,
+    grant: &Grant<Read>,
+    (number, index): (BlockNumberOrTag, Index),
+) -> Answer<Option<TransactionJson>> {
+    in_block(&context.view(grant), number.into(), index)
+}
+
+fn in_block(view: &View, id: BlockId, index: Index) -> Answer<Option<TransactionJson>> {
+    let Some(block) = view.block(id)? else { return Ok(None) };
+    Ok(block.transaction(index.0).map(|tx| show(view, tx)))
+}
+
+fn show(view: &View, tx: TransactionView) -> TransactionJson {
+    transaction_json(tx, view.spec().params.gas_free)
+}
+
+/// The EIP-2718 form; `0x` when unknown, as geth.
+fn raw_by_hash(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<Bytes> {
+    let found = context.view(grant).transaction(hash)?;
+    Ok(found.map(|tx| Bytes::from(tx.transaction.inner().encoded_2718())).unwrap_or_default())
+}
+
+fn receipt(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<Option<ReceiptJson>> {
+    let view = context.view(grant);
+    Ok(view.receipt(hash)?.map(|receipt| ReceiptJson::new(&receipt, view.spec().params.gas_free)))
+}

@@ -1,0 +1,102 @@
+//! The only way a method gets a name: with a handler that takes a grant.
+//!
+//! ```text
+//! request ─▶ who (Identity) ─▶ work pool ─▶ grant ─▶ decode ─▶ handler, once ─▶ encode ─▶ response
+//!                              all of it off tokio's threads
+//! ```
+
+use std::sync::Arc;
+
+use aurum_chain::Identity;
+use jsonrpsee::{
+    RpcModule,
+    core::{RegisterMethodError, server::Methods},
+    types::{ErrorObjectOwned, Params},
+};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::{
+    context::{Context, FromGate},
+    error::{Answer, Failure},
+    params::FromParams,
+    work::WorkPool,
+};
+
+/// Methods under construction.
+pub(crate) struct Registrar {
+    module: RpcModule<()>,
+    pub(crate) context: Arc<Context>,
+    pub(crate) work: WorkPool,
+}
+
+impl Registrar {
+    pub(crate) fn new(context: Arc<Context>, work: WorkPool) -> Self {
+        Self { module: RpcModule::new(()), context, work }
+    }
+
+    /// Registers `handler` under `name`, unless its namespace is not served.
+    ///
+    /// # Errors
+    /// A name that is taken.
+    pub(crate) fn add<G, P, R, H>(&mut self, name: &'static str, handler: H) -> Result<(), RegisterMethodError>
+    where
+        G: FromGate,
+        P: FromParams,
+        R: Serialize,
+        H: Fn(&Context, &G, P) -> Answer<R> + Copy + Send + Sync + 'static,
+    {
+        if !self.context.apis.serves(name) {
+            return Ok(());
+        }
+        let (context, work) = (Arc::clone(&self.context), self.work.clone());
+        self.module.register_async_method(name, move |params, _, extensions| {
+            let (context, work) = (Arc::clone(&context), work.clone());
+            let identity = identity(&extensions);
+            let params = params.into_owned();
+            async move {
+                let answer = work.run(move || run(&context, &identity, &params, handler)).await;
+                answer.map_err(ErrorObjectOwned::from)
+            }
+        })?;
+        Ok(())
+    }
+
+    /// The module itself, for subscriptions ([`crate::eth::subscribe`]), which have their own path to a grant.
+    pub(crate) const fn module(&mut self) -> &mut RpcModule<()> {
+        &mut self.module
+    }
+
+    /// Every method registered so far.
+    pub(crate) fn finish(self) -> Methods {
+        self.module.into()
+    }
+}
+
+/// One request, on a blocking thread.
+fn run<G, P, R>(
+    context: &Context,
+    identity: &Identity,
+    params: &Params<'_>,
+    handler: impl Fn(&Context, &G, P) -> Answer<R>,
+) -> Answer<Box<RawValue>>
+where
+    G: FromGate,
+    P: FromParams,
+    R: Serialize,
+{
+    let grant = context.grant::<G>(identity)?;
+    let params = P::from_params(params.as_str())?;
+    let result = handler(context, &grant, params)?;
+    let raw = to_raw_value(&result).map_err(|error| Failure::Internal(error.to_string()))?;
+    let limit = context.limits.response_bytes;
+    if raw.get().len() > limit as usize {
+        return Err(Failure::Limit(format!("response of {} bytes exceeds the limit of {limit}", raw.get().len())));
+    }
+    Ok(raw)
+}
+
+/// Who asks, as the listener found out.
+pub(crate) fn identity(extensions: &jsonrpsee::Extensions) -> Identity {
+    extensions.get::<Identity>().copied().unwrap_or(Identity::Anonymous)
+}

@@ -1,0 +1,17 @@
+//! Every namespace, in one list.
+
+use jsonrpsee::core::RegisterMethodError;
+
+use crate::{aura, debug, dev, eth, methods::Registrar, net, parity, perm, txpool, web3};
+
+pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
+    aura::register(methods)?;
+    debug::register(methods)?;
+    dev::register(methods)?;
+    eth::register(methods)?;
+    net::register(methods)?;
+    parity::register(methods)?;
+    perm::register(methods)?;
+    txpool::register(methods)?;
+    web3::register(methods)
+}

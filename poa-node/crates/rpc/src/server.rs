@@ -1,0 +1,313 @@
+//! The listeners, and what is behind each.
+
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use alloy::primitives::{Address, B128};
+use aurum_chain::{Gate, Identity};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State, connect_info::Connected},
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+    serve::IncomingStream,
+};
+use jsonrpsee::{
+    core::{middleware::RpcServiceBuilder, server::Methods, traits::IdProvider},
+    server::{
+        BatchRequestConfig, PingConfig, ServerConfig, ServerHandle, StopHandle, TowerServiceBuilder, stop_channel,
+    },
+    types::SubscriptionId,
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, sync::broadcast::error::RecvError, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tower::{
+    Service as _,
+    layer::util::{Identity as NoLayer, Stack},
+};
+
+use crate::{
+    config::RpcConfig,
+    context::{Context, Parts},
+    dev::DevApi,
+    guard::{self, Guard},
+    health::Health,
+    layer::Watch,
+    listener::LimitedListener,
+    methods::Registrar,
+    metrics::{self, NodeCollector, RpcMetrics},
+    namespaces,
+    peers::PeersApi,
+    work::WorkPool,
+};
+
+/// How long a request may take before the connection is given up, waiting for a worker included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long open requests may take when the node stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// What the server serves, besides its configuration.
+pub struct Services {
+    /// The only way to the chain.
+    pub gate: Gate,
+    /// The network.
+    pub peers: Arc<dyn PeersApi>,
+    /// Only on a development chain.
+    pub dev: Option<Arc<dyn DevApi>>,
+    /// The account whose key seals this node's blocks, if it seals any.
+    pub signer: Option<Address>,
+    /// Metrics of the other parts; the server adds its own and serves them all.
+    pub registry: Registry,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum RpcError {
+    /// An address is taken, or not ours.
+    #[error("cannot listen on {address} for {what}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// `HTTP RPC`, `WebSocket RPC` or `metrics`.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Two methods have one name.
+    #[error(transparent)]
+    Methods(#[from] jsonrpsee::core::RegisterMethodError),
+}
+
+/// A running server. Dropping it leaves the server running until its token is cancelled.
+#[derive(Debug)]
+pub struct RpcHandle {
+    /// Where HTTP is served.
+    pub http: Option<SocketAddr>,
+    /// Where WebSocket is served.
+    pub ws: Option<SocketAddr>,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+    tasks: JoinSet<()>,
+}
+
+impl RpcHandle {
+    /// Waits until every listener has ended, which they do once the token is cancelled.
+    pub async fn stopped(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Starts serving; returns as soon as every port is bound.
+///
+/// # Errors
+/// [`RpcError::Bind`] names the taken port; nothing is served then.
+pub async fn serve(config: RpcConfig, services: Services, shutdown: CancellationToken) -> Result<RpcHandle, RpcError> {
+    let Services { gate, peers, dev, signer, mut registry } = services;
+    let metrics = Arc::new(RpcMetrics::new(&mut registry));
+    registry.register_collector(Box::new(NodeCollector::new(gate.clone(), Arc::clone(&peers))));
+    let registry = Arc::new(registry);
+
+    let health = Health::new(gate.clone(), Arc::clone(&peers), config.readiness);
+    let parts = Parts {
+        peers,
+        dev,
+        signer,
+        limits: config.limits.clone(),
+        apis: config.apis.clone(),
+        client_version: config.client_version.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let context = Arc::new(Context::new(gate.clone(), parts));
+    let work = WorkPool::new(config.limits.workers, config.limits.queued);
+    let mut registrar = Registrar::new(Arc::clone(&context), work.clone());
+    namespaces::register(&mut registrar)?;
+    let methods = registrar.finish();
+
+    let http = bind(config.http, "HTTP RPC").await?;
+    let ws = bind(config.ws, "WebSocket RPC").await?;
+    let scrape = bind(config.metrics, "metrics").await?;
+
+    let (stop, server) = stop_channel();
+    let mut handle = RpcHandle { http: local(&http), ws: local(&ws), metrics: local(&scrape), tasks: JoinSet::new() };
+    let limited = |listener| LimitedListener::new(listener, config.limits.connections, metrics.connections.clone());
+    for listener in [http, ws].into_iter().flatten() {
+        let rpc = Arc::new(Rpc {
+            builder: builder(&config, &methods, &metrics),
+            methods: methods.clone(),
+            stop: stop.clone(),
+        });
+        let app = rpc_routes(rpc, health.clone(), work.clone(), &config);
+        handle.tasks.spawn(run(limited(listener), app, shutdown.clone()));
+    }
+    if let Some(listener) = scrape {
+        let app = Router::new().route("/metrics", get(render_metrics)).with_state((registry, work.clone()));
+        handle.tasks.spawn(run(limited(listener), app, shutdown.clone()));
+    }
+    handle.tasks.spawn(feed_pending(context, gate, shutdown.clone()));
+    handle.tasks.spawn(stop_connections(server, shutdown));
+    Ok(handle)
+}
+
+async fn bind(address: Option<SocketAddr>, what: &'static str) -> Result<Option<TcpListener>, RpcError> {
+    let Some(address) = address else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(source) => Err(RpcError::Bind { address, what, source }),
+    }
+}
+
+fn local(listener: &Option<TcpListener>) -> Option<SocketAddr> {
+    listener.as_ref().and_then(|listener| listener.local_addr().ok())
+}
+
+/// Tells open WebSocket connections to end when the node stops.
+async fn stop_connections(server: ServerHandle, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    // Already stopped is as good.
+    let _ = server.stop();
+}
+
+/// Remembers pooled transactions for filters.
+async fn feed_pending(context: Arc<Context>, gate: Gate, shutdown: CancellationToken) {
+    let Ok(grant) = gate.grant_read(&Identity::Local) else { return };
+    let mut pooled = gate.view(&grant).pool().subscribe();
+    loop {
+        let next = tokio::select! {
+            () = shutdown.cancelled() => return,
+            next = pooled.recv() => next,
+        };
+        match next {
+            Ok(pooled) => context.filters.pending.push(pooled.hash()),
+            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "pending filters missed transactions"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remote(pub(crate) SocketAddr);
+
+impl Connected<IncomingStream<'_, LimitedListener>> for Remote {
+    fn connect_info(stream: IncomingStream<'_, LimitedListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+async fn run(listener: LimitedListener, app: Router, shutdown: CancellationToken) {
+    let service = app.into_make_service_with_connect_info::<Remote>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        result = serving => if let Err(error) = result {
+            tracing::error!(%error, "an RPC listener ended");
+        },
+        () = overdue => tracing::warn!("RPC requests did not end in time and were dropped"),
+    }
+}
+
+type Builder = TowerServiceBuilder<Stack<Watch, NoLayer>, NoLayer>;
+
+/// jsonrpsee's half of a listener.
+struct Rpc {
+    builder: Builder,
+    methods: Methods,
+    stop: StopHandle,
+}
+
+fn builder(config: &RpcConfig, methods: &Methods, metrics: &Arc<RpcMetrics>) -> Builder {
+    let limits = &config.limits;
+    let server = ServerConfig::builder()
+        .max_request_body_size(limits.request_bytes)
+        // Results are measured where they are made (crate::methods), with our own error; this leaves room for the envelope.
+        .max_response_body_size(limits.response_bytes.saturating_add(64 << 10))
+        .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
+        .max_subscriptions_per_connection(limits.subscriptions)
+        .set_message_buffer_capacity(limits.buffered_messages.max(1))
+        // The watch layer limits batches, with our own error.
+        .set_batch_request_config(BatchRequestConfig::Unlimited)
+        .enable_ws_ping(PingConfig::new())
+        .set_id_provider(HexIds)
+        .build();
+    let watch = Watch {
+        methods: methods.clone(),
+        metrics: Arc::clone(metrics),
+        batch: limits.batch,
+        response_bytes: limits.response_bytes as usize,
+    };
+    jsonrpsee::server::Server::builder()
+        .set_config(server)
+        .set_rpc_middleware(RpcServiceBuilder::new().layer(watch))
+        .to_service_builder()
+        .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
+}
+
+/// Subscription ids as geth gives them.
+#[derive(Debug)]
+struct HexIds;
+
+impl IdProvider for HexIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        SubscriptionId::Str(B128::random().to_string().into())
+    }
+}
+
+fn rpc_routes(rpc: Arc<Rpc>, health: Health, work: WorkPool, config: &RpcConfig) -> Router {
+    let guard = Arc::new(Guard { hosts: config.hosts.clone(), origins: config.cors.clone() });
+    Router::new()
+        .route("/", any(json_rpc).with_state(rpc))
+        .route("/health", get(live))
+        .route("/ready", get(ready).with_state((health, work)))
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+        .layer(guard::cors(&config.cors))
+}
+
+/// One HTTP request, or one upgrade to WebSocket, through jsonrpsee.
+async fn json_rpc(State(rpc): State<Arc<Rpc>>, request: Request) -> Response {
+    let mut service = rpc.builder.clone().build(rpc.methods.clone(), rpc.stop.clone());
+    match tokio::time::timeout(REQUEST_TIMEOUT, service.call(request)).await {
+        Ok(Ok(response)) => response.map(Body::new),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "JSON-RPC transport");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "The request took too long and was given up.\n").into_response(),
+    }
+}
+
+async fn live() -> Response {
+    Json(serde_json::json!({ "status": "live" })).into_response()
+}
+
+async fn ready(State((health, work)): State<(Health, WorkPool)>) -> Response {
+    match work.run_waiting(move || Ok(health.report())).await {
+        Ok(report) => {
+            let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, Json(report)).into_response()
+        }
+        Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()).into_response(),
+    }
+}
+
+async fn render_metrics(State((registry, work)): State<(Arc<Registry>, WorkPool)>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let rendered = work.run_waiting(move || {
+        metrics::render(&registry).map_err(|error| crate::error::Failure::Internal(error.to_string()))
+    });
+    match rendered.await {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.to_string()).into_response(),
+    }
+}
