@@ -6,7 +6,7 @@ use alloy::{
     eips::BlockId,
     primitives::{Address, Bytes, U256},
 };
-use aurum_evm::{BlockEnv, CallOutcome, CallRequest};
+use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial, PermissionRequest};
 use aurum_storage::AccountProof;
 use aurum_types::StateReader;
 
@@ -108,6 +108,17 @@ impl View {
     pub fn rights(&self, id: BlockId, account: Address) -> Result<u32, ReadError> {
         let (state, env) = self.call_context(id)?;
         Ok(self.reader().evm().rights(state, &env, account)?)
+    }
+
+    /// Whether the chain permits a transaction in a child of this block, by the state after it; or what is missing.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownBlock`], [`ReadError::NoState`].
+    pub fn permission(&self, id: BlockId, request: &PermissionRequest) -> Result<Result<(), Denial>, ReadError> {
+        let at = self.resolve(id)?.ok_or(ReadError::UnknownBlock)?;
+        let header = self.reader().header(at.hash)?.ok_or(ReadError::UnknownBlock)?;
+        let state = self.reader().state_at(at.hash)?.ok_or(ReadError::NoState(at.hash))?;
+        Ok(self.reader().evm().check_permission(state, &BlockEnv::of(&header), at.hash, request)?)
     }
 
     fn call_context(&self, id: BlockId) -> Result<(Arc<dyn StateReader>, BlockEnv), ReadError> {
