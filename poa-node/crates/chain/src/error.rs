@@ -199,7 +199,10 @@ impl From<StateError> for ReadError {
 
 impl From<StorageError> for ReadError {
     fn from(error: StorageError) -> Self {
-        Self::Fault(error.into())
+        match error {
+            StorageError::MissingState { block } => Self::NoState(block),
+            other => Self::Fault(other.into()),
+        }
     }
 }
 

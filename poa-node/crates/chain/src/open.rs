@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, RwLock};
 use aurum_aura::{EngineState, Source, StepSchedule, validators_source};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_pool::{Pool, PoolConfig};
-use aurum_storage::{Database, StateTree, Writer};
-use aurum_types::{ChainSpec, EMPTY_UNCLES_HASH, Header, MemoryState, Score, StateChanges, ValidatorSet};
+use aurum_storage::{Database, StoredBlock, Writer, genesis_root};
+use aurum_types::{
+    ChainSpec, Header, MemoryState, Score, SealedBlock, StateChanges, ValidatorSet, genesis_header,
+};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
@@ -35,9 +37,9 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let evm = Evm::new(Arc::clone(&spec));
     let (database, mut writer) = Database::open(&path)?;
     let genesis = evm.genesis().map_err(ChainError::Genesis)?;
-    let header = genesis_header(&spec, &genesis)?;
+    let header = checked_genesis_header(&spec, &genesis)?;
     let genesis_hash = header.hash_slow();
-    match database.canonical_hash(0)? {
+    match database.genesis()? {
         None => init(&spec, &evm, &mut writer, &header, &genesis)?,
         Some(stored) if stored == genesis_hash => {}
         Some(stored) => return Err(ChainError::OtherChain { stored, spec: genesis_hash }),
@@ -46,7 +48,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let reader = Arc::new(Reader {
         format: spec.header_format(),
         schedule: StepSchedule::new(&spec.engine),
-        tree: StateTree::new(&database)?,
+        tree: database.state_tree(),
         sightings: Mutex::new(Sightings::default()),
         recent: RwLock::new(recent),
         spec,
@@ -57,12 +59,12 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
         min_gas_price,
     });
 
-    let stored = writer.unpersisted()?;
+    let stored = reader.database.unpersisted()?;
     let persist = Persist::start(writer, Arc::clone(&reader))?;
     let (head_sender, head) = watch::channel(reader.head());
     let events = broadcast::Sender::new(EVENT_BACKLOG);
     let mut importer = Importer::new(Arc::clone(&reader), persist, head_sender, events.clone());
-    replay(&mut importer, stored)?;
+    replay(&mut importer, &reader.database, stored)?;
 
     let next = reader.next_env();
     let gas_free = reader.spec.params.gas_free;
@@ -75,47 +77,31 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
 }
 
 /// Sends stored blocks through the pipeline in the order in which they first came, so that ties fall as they fell.
-fn replay(importer: &mut Importer, stored: Vec<aurum_types::SealedBlock>) -> Result<(), ChainError> {
-    let count = stored.len();
-    for block in stored {
-        let (number, hash) = (block.number(), block.hash());
-        match importer.import_stored(block) {
+fn replay(importer: &mut Importer, database: &Database, mut stored: Vec<StoredBlock>) -> Result<(), ChainError> {
+    stored.sort_by_key(|block| block.arrival);
+    for block in &stored {
+        let (number, hash) = (block.number, block.hash);
+        let body = database.block(hash)?.ok_or_else(|| Fault::Inconsistent(format!("stored block {hash} is gone")))?;
+        match importer.import_stored(SealedBlock::seal_slow(body)) {
             Ok(_) => {}
             Err(ImportError::Fault(fault)) => return Err(fault.into()),
             // A branch that lost to finality, or hangs on one that did.
             Err(error) => tracing::debug!(number, %hash, %error, "stored block not replayed"),
         }
     }
-    if count > 0 {
-        tracing::info!(blocks = count, "stored blocks replayed");
+    if !stored.is_empty() {
+        tracing::info!(blocks = stored.len(), "stored blocks replayed");
     }
     Ok(())
 }
 
-/// The header of block 0.
-fn genesis_header(spec: &ChainSpec, changes: &StateChanges) -> Result<Header, ChainError> {
-    let computed = aurum_storage::genesis_root(changes)?;
-    let genesis = &spec.genesis;
-    if let Some(stated) = genesis.state_root.filter(|stated| *stated != computed) {
-        return Err(ChainError::GenesisRoot { stated, computed });
+/// The header of block 0, if the spec's accounts give the root it states.
+fn checked_genesis_header(spec: &ChainSpec, changes: &StateChanges) -> Result<Header, ChainError> {
+    let computed = genesis_root(changes)?;
+    match spec.genesis.state_root {
+        Some(stated) if stated != computed => Err(ChainError::GenesisRoot { stated, computed }),
+        _ => Ok(genesis_header(spec, computed)),
     }
-    Ok(Header {
-        parent_hash: genesis.parent_hash,
-        uncles_hash: EMPTY_UNCLES_HASH,
-        author: genesis.author,
-        state_root: computed,
-        transactions_root: genesis.transactions_root,
-        receipts_root: genesis.receipts_root,
-        logs_bloom: alloy::primitives::Bloom::ZERO,
-        difficulty: genesis.difficulty,
-        number: 0,
-        gas_limit: genesis.gas_limit,
-        gas_used: genesis.gas_used,
-        timestamp: genesis.timestamp,
-        extra_data: genesis.extra_data.clone(),
-        seal: genesis.seal.clone(),
-        base_fee_per_gas: genesis.base_fee_per_gas,
-    })
 }
 
 fn init(
@@ -156,7 +142,7 @@ fn first_set(
 /// The tree with nothing above the persisted tip.
 fn persisted_tree(spec: &ChainSpec, database: &Database) -> Result<Recent, ChainError> {
     let missing = |what: &str| Fault::Inconsistent(format!("{what} is missing"));
-    let bytes = database.engine_snapshot()?.ok_or_else(|| missing("the engine state of the persisted tip"))?;
+    let bytes = database.engine()?.ok_or_else(|| missing("the engine state of the persisted tip"))?;
     let snapshot = Snapshot::decode(&bytes)?;
     let link = |stored: &crate::snapshot::StoredLink| -> Result<Link, ChainError> {
         let header = database.header(stored.hash())?.ok_or_else(|| missing("a persisted header"))?;

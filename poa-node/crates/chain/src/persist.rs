@@ -145,7 +145,7 @@ fn persist_due(reader: &Reader, writer: &mut Writer) -> Result<bool, Fault> {
         let anchor = recent.anchor_after(&tip);
         (blocks, tip, anchor)
     };
-    writer.advance(&blocks, &Snapshot::of(&tip, &anchor).encode())?;
+    writer.advance_keeping_forks(&blocks, &Snapshot::of(&tip, &anchor).encode())?;
     let dead = reader.recent_mut().persisted_to(&tip);
     if !dead.is_empty() {
         reader.tree.forget(&dead.iter().map(|block| block.hash).collect::<Vec<_>>());

@@ -192,7 +192,7 @@ impl Importer {
         };
         let (block, committed) = commit::commit(&reader.tree, executed, committed)?;
         let block = Arc::new(block);
-        reader.tree.insert(Arc::clone(&block), committed.nodes);
+        reader.tree.insert(Arc::clone(&block), committed.nodes)?;
         let state_after = || reader.state_at(hash)?.ok_or_else(|| missing_state(hash).into());
         let link = match adopt::link(&reader, parent, block.header(), hash, block.receipts(), state_after) {
             Ok(link) => link,

@@ -6,14 +6,17 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{Clock, StepSchedule};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_storage::{AccountProof, Database, StateTree};
-use aurum_types::{BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader};
+use aurum_types::{BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader, ValidatorSet};
 
 use crate::{
-    Fault, Head, ReadError,
+    BlockRef, Fault, Head, ReadError,
     recent::{Link, Recent},
     sightings::Sightings,
-    view::{BlockView, StoredBlock},
+    view::{BlockView, EngineStatus, FinalityStatus, MissedStep, PendingChangeStatus, StoredBlock},
 };
+
+/// Blocks that the engine's status looks back.
+const STATUS_BLOCKS: usize = 64;
 
 /// What readers and the import share.
 pub(crate) struct Reader {
@@ -149,7 +152,7 @@ impl Reader {
     }
 
     pub(crate) fn prove(&self, hash: B256, address: Address, slots: &[U256]) -> Result<AccountProof, ReadError> {
-        Ok(self.tree.prove(hash, address, slots)?)
+        self.tree.prove(hash, address, slots)?.ok_or(ReadError::NoState(hash))
     }
 
     /// The base fee of a child of `parent`.
@@ -179,5 +182,66 @@ impl Reader {
     pub(crate) fn next_env(&self) -> BlockEnv {
         let link = Arc::clone(self.recent().head_link());
         self.env_after(link.hash, &link.header)
+    }
+
+    /// The engine at the head, with the turns missed in the last blocks.
+    pub(crate) fn engine_status(&self) -> Result<EngineStatus, ReadError> {
+        let now = self.clock.now();
+        let step = self.schedule.step_at(now);
+        let (head, link) = {
+            let recent = self.recent();
+            (recent.head(), Arc::clone(recent.head_link()))
+        };
+        let status = link.engine.status();
+        let validators = status.validators;
+        let pending = match status.pending {
+            Some(pending) => Some(PendingChangeStatus {
+                signalled_in: BlockRef { number: pending.signalled_at, hash: pending.hash },
+                validators: pending.validators.as_slice().to_vec(),
+                signers: pending.signers,
+                needed: pending.needed,
+            }),
+            None => None,
+        };
+        Ok(EngineStatus {
+            step,
+            step_started_ms: u64::try_from(self.schedule.start_of(step).as_millis()).unwrap_or(u64::MAX),
+            head_step: link.header.step().unwrap_or_default(),
+            proposer: validators.proposer(step),
+            missed: self.missed_steps(&link, &validators)?,
+            validators: validators.as_slice().to_vec(),
+            epoch_recorded_at: status.epoch_recorded_at,
+            finality: FinalityStatus {
+                finalized: head.finalized,
+                lag: head.latest.number.saturating_sub(head.finalized.number),
+                signers: status.signers,
+                needed: status.needed,
+            },
+            pending_change: pending,
+            equivocations: self.sightings().equivocations().collect(),
+        })
+    }
+
+    /// Turns missed between the last [`STATUS_BLOCKS`] blocks of this epoch, oldest first.
+    fn missed_steps(&self, head: &Link, validators: &ValidatorSet) -> Result<Vec<MissedStep>, Fault> {
+        let mut missed = Vec::new();
+        let mut child = head.header.clone();
+        for _ in 0..STATUS_BLOCKS {
+            // Genesis has no step of its own.
+            if child.number <= 1 {
+                break;
+            }
+            let Some(parent) = self.header(child.parent_hash)? else { break };
+            let (Some(from), Some(to)) = (parent.step(), child.step()) else { break };
+            let skipped = aurum_aura::skipped_proposers(validators, from, to);
+            missed.extend(skipped.into_iter().rev().map(|(step, validator)| MissedStep {
+                step,
+                validator,
+                before_block: child.number,
+            }));
+            child = parent;
+        }
+        missed.reverse();
+        Ok(missed)
     }
 }

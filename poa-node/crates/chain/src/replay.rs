@@ -116,7 +116,7 @@ pub(crate) fn unwind(reader: &Reader, writer: &mut Writer, fork: BlockRef) -> Re
         let link = recent.link(fork.hash).ok_or_else(|| gap(fork.number))?;
         Snapshot::of(link, recent.anchor()).encode()
     };
-    writer.unwind(fork.number, &snapshot)?;
+    writer.unwind_to(fork.number, &snapshot)?;
     Ok(())
 }
 

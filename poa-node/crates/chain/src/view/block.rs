@@ -195,7 +195,7 @@ impl ReceiptView {
 }
 
 /// Wei per gas a transaction pays in a block with this base fee.
-pub(crate) fn effective_gas_price(tx: &Transaction, base_fee: Option<u64>) -> u128 {
+fn effective_gas_price(tx: &Transaction, base_fee: Option<u64>) -> u128 {
     // Parity chains let zero-price transactions into blocks below the base fee (aura.md §3.3); those pay nothing.
     if tx.max_fee_per_gas() == 0 { 0 } else { tx.effective_gas_price(base_fee) }
 }

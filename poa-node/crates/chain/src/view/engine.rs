@@ -19,6 +19,8 @@ pub struct EngineStatus {
     pub validators: Vec<Address>,
     /// Whose turn the current step is; `None` with an empty set.
     pub proposer: Option<Address>,
+    /// The block with which this set came; it seals from the next one on.
+    pub epoch_recorded_at: BlockNumber,
     /// Finality of the head's branch.
     pub finality: FinalityStatus,
     /// A validator change that was signalled and is not yet in force.
@@ -49,6 +51,10 @@ pub struct PendingChangeStatus {
     pub signalled_in: BlockRef,
     /// The new set, in order.
     pub validators: Vec<Address>,
+    /// Different authorities that have built on the signalling block (with its author).
+    pub signers: Vec<Address>,
+    /// How many different authorities make it final.
+    pub needed: usize,
 }
 
 /// A step in which nobody sealed.

@@ -26,7 +26,7 @@ pub use self::{
     pool::PoolView,
     state::StateView,
 };
-pub(crate) use self::{block::StoredBlock, block::effective_gas_price, logs::block_logs};
+pub(crate) use self::{block::StoredBlock, logs::block_logs};
 use crate::{BlockRef, Chain, Head, HeadChange, ReadError, reader::Reader};
 
 /// Reads of the chain. [`crate::Gate::view`] makes it for the holder of a read grant. Cheap to clone.

@@ -1,0 +1,220 @@
+//! What comes in and what does not; which branch wins; what is final.
+
+mod kit;
+
+use aurum_aura::{InvalidBlock, InvalidSeal, Signer, TemporarilyInvalid};
+use aurum_chain::{ImportError, Imported, Invalid};
+use aurum_types::{Block, BlockError, SealedBlock};
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, B256, U256},
+};
+use kit::{Kit, import_all, key, standing, transfer};
+
+#[test]
+fn a_peer_follows_an_author_block_by_block() {
+    let kit = Kit::new(3);
+    let (author, peer) = (kit.node(), kit.node());
+    for nonce in 0..5 {
+        let block = kit.mine(&author, &[transfer(&key(0), nonce, Address::repeat_byte(9), 7)]);
+        let imported = peer.import(block.clone()).expect("good");
+        assert!(matches!(imported, Imported::Head(_)));
+        assert!(matches!(peer.import(block), Ok(Imported::Known)));
+    }
+    assert_eq!(standing(&author), standing(&peer));
+    let state = peer.view().state(BlockId::latest()).unwrap().unwrap();
+    assert_eq!(state.account(Address::repeat_byte(9)).unwrap().balance, U256::from(35));
+    assert_eq!(state.account(key(0).address()).unwrap().nonce, 5);
+}
+
+#[test]
+fn refuses_a_block_from_the_wrong_proposer() {
+    let kit = Kit::new(3);
+    let node = kit.node();
+    let step = kit.next_step(&node, &kit.validators);
+    let (block, _) = kit.build(&node, step, &[]);
+    let other = kit.validators.iter().copied().find(|address| *address != block.header().author).unwrap();
+    let mut header = block.header().clone();
+    header.author = other;
+    let forged = kit.seal(header, step, other, &[]);
+    let error = node.import(forged.clone()).unwrap_err();
+    assert!(matches!(error, ImportError::Invalid(Invalid::Engine(InvalidBlock::NotProposer { .. }))), "{error}");
+    let again = node.import(forged).unwrap_err();
+    assert!(matches!(again, ImportError::Invalid(Invalid::KnownBad { .. })), "{again}");
+    assert_eq!(node.head().latest.number, 0);
+}
+
+#[test]
+fn refuses_a_broken_seal_and_every_wrong_root() {
+    let kit = Kit::new(3);
+    let node = kit.node();
+    let step = kit.next_step(&node, &kit.validators);
+    let wrong = B256::repeat_byte(0xee);
+    let check = |forge: &dyn Fn(&mut aurum_types::Header), expected: &dyn Fn(&Invalid) -> bool| {
+        let txs = [transfer(&key(0), 0, Address::repeat_byte(9), 7)];
+        let (block, _) = kit.build_with(&node, step, &txs, forge);
+        match node.import(block) {
+            Err(ImportError::Invalid(reason)) if expected(&reason) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    check(&|h| h.state_root = wrong, &|e| matches!(e, Invalid::Block(BlockError::StateRoot { .. })));
+    check(&|h| h.receipts_root = wrong, &|e| matches!(e, Invalid::Block(BlockError::ReceiptsRoot { .. })));
+    check(&|h| h.transactions_root = wrong, &|e| matches!(e, Invalid::Block(BlockError::TransactionsRoot { .. })));
+    check(&|h| h.uncles_hash = wrong, &|e| matches!(e, Invalid::Block(BlockError::UnclesHash { .. })));
+    check(&|h| h.gas_used += 1, &|e| matches!(e, Invalid::Block(BlockError::GasUsed { .. })));
+    check(&|h| h.logs_bloom = [1; 256].into(), &|e| matches!(e, Invalid::Block(BlockError::LogsBloom)));
+    check(&|h| h.difficulty -= U256::ONE, &|e| matches!(e, Invalid::Engine(InvalidBlock::Difficulty { .. })));
+    check(&|h| h.base_fee_per_gas = Some(1), &|e| matches!(e, Invalid::Engine(InvalidBlock::BaseFee { .. })));
+    check(&|h| h.gas_limit *= 2, &|e| matches!(e, Invalid::Engine(InvalidBlock::GasLimitOutOfBounds { .. })));
+
+    let (block, _) = kit.build(&node, step, &[]);
+    let mut unsealed = block.block().clone();
+    unsealed.header.seal.truncate(1);
+    let error = node.import(SealedBlock::seal_slow(unsealed)).unwrap_err();
+    assert!(
+        matches!(error, ImportError::Invalid(Invalid::Engine(InvalidBlock::Seal(InvalidSeal::Arity { .. })))),
+        "{error}"
+    );
+    node.import(block).expect("the honest block of that step still comes in");
+}
+
+#[test]
+fn a_block_on_a_bad_parent_is_bad_and_one_on_an_unknown_parent_waits_for_it() {
+    let kit = Kit::new(3);
+    let (author, node) = (kit.node(), kit.node());
+    let first = kit.mine(&author, &[]);
+    let second = kit.mine(&author, &[]);
+    match node.import(second.clone()) {
+        Err(ImportError::UnknownParent(hash)) => assert_eq!(hash, first.hash()),
+        other => panic!("{other:?}"),
+    }
+    node.import(first).unwrap();
+    node.import(second.clone()).expect("not marked bad for having come early");
+
+    let step = kit.next_step(&node, &kit.validators);
+    let (bad, _) = kit.build_with(&node, step, &[], |header| header.state_root = B256::ZERO);
+    assert!(node.import(bad.clone()).is_err());
+    let child = SealedBlock::seal_slow(Block {
+        header: aurum_types::Header { parent_hash: bad.hash(), number: bad.number() + 1, ..bad.header().clone() },
+        ..bad.block().clone()
+    });
+    let error = node.import(child).unwrap_err();
+    assert!(matches!(error, ImportError::Invalid(Invalid::BadParent { .. })), "{error}");
+}
+
+#[test]
+fn an_early_block_is_not_remembered_as_bad() {
+    use aurum_aura::Clock;
+    let kit = Kit::new(3);
+    let (author, node) = (kit.node(), kit.node());
+    let block = kit.mine(&author, &[]);
+    let later = kit.clock.now();
+    kit.clock.set(later - std::time::Duration::from_secs(4));
+    let error = node.import(block.clone()).unwrap_err();
+    assert!(matches!(error, ImportError::TemporarilyInvalid(TemporarilyInvalid::Step { .. })), "{error}");
+    kit.clock.set(later);
+    node.import(block).expect("now it is time");
+}
+
+#[test]
+fn the_higher_score_wins_and_the_state_is_that_of_a_node_that_saw_only_the_winner() {
+    let kit = Kit::new(4);
+    let (left, right) = (kit.node(), kit.node());
+    let common = kit.mine(&left, &[]);
+    right.import(common).unwrap();
+    // Two of four on each side: nothing becomes final.
+    let (a, b) = (&kit.validators[..2], &kit.validators[2..]);
+    let lost = transfer(&key(0), 0, Address::repeat_byte(1), 1);
+    kit.mine_by(&left, a, std::slice::from_ref(&lost));
+    kit.mine_by(&left, a, &[]);
+    let mut winner = vec![kit.mine_by(&right, b, &[transfer(&key(1), 0, Address::repeat_byte(2), 5)])];
+    winner.extend(kit.mine_many(&right, b, 2));
+
+    let mut events = left.events();
+    import_all(&left, &winner);
+    assert_eq!(standing(&left), standing(&right));
+    let mut last = None;
+    while let Ok(change) = events.try_recv() {
+        last = Some(change);
+    }
+    let change = last.expect("the head moved");
+    assert_eq!((change.retracted.len(), change.enacted.len()), (2, 3));
+
+    let (left_state, right_state) = (left.view(), right.view());
+    for address in [key(0).address(), key(1).address(), Address::repeat_byte(1), Address::repeat_byte(2)] {
+        let read = |view: &aurum_chain::View| view.state(BlockId::latest()).unwrap().unwrap().account(address).unwrap();
+        assert_eq!(read(&left_state), read(&right_state), "{address}");
+    }
+    assert!(left_state.receipt(*lost.tx_hash()).unwrap().is_none(), "the receipt went with its block");
+    assert!(left.pool().get(*lost.tx_hash()).is_some(), "the transaction went back to the pool");
+    assert!(left_state.transaction(*lost.tx_hash()).unwrap().unwrap().place.is_none());
+}
+
+#[test]
+fn ties_keep_the_first_seen() {
+    let kit = Kit::new(4);
+    let node = kit.node();
+    let (left, right) = (kit.node(), kit.node());
+    // Two different blocks of one author for one step: the same score.
+    let step = kit.next_step(&left, &kit.validators);
+    let (first, _) = kit.build(&left, step, &[]);
+    let (second, _) = kit.build(&right, step, &[transfer(&key(0), 0, Address::repeat_byte(1), 1)]);
+    node.import(first.clone()).unwrap();
+    let imported = node.import(second.clone()).expect("a sibling is as good");
+    assert!(matches!(imported, Imported::Side { .. }));
+    assert_eq!(node.head().latest.hash, first.hash());
+    let status = node.view().engine().unwrap();
+    assert_eq!(status.equivocations.len(), 1, "and its author is noted");
+    assert_eq!(status.equivocations[0].second.hash, second.hash());
+
+    right.import(second.clone()).unwrap();
+    right.import(first).unwrap();
+    assert_eq!(right.head().latest.hash, second.hash());
+}
+
+#[test]
+fn finality_advances_with_more_than_two_thirds_and_not_without() {
+    let kit = Kit::new(4);
+    let node = kit.node();
+    kit.mine_many(&node, &kit.validators[..2], 12);
+    assert_eq!(node.head().finalized.number, 0, "two of four are not enough");
+    let third = &kit.validators[..3];
+    kit.mine_by(&node, &third[2..], &[]);
+    let final_then = node.head().finalized.number;
+    assert!(final_then > 0, "three of four are");
+    kit.mine_many(&node, third, 12);
+    assert!(node.head().finalized.number > final_then);
+    assert!(node.head().finalized.number < node.head().latest.number);
+    assert_eq!(node.head().safe, node.head().finalized);
+}
+
+#[test]
+fn a_lone_authority_is_final_at_once_with_and_without_immediate_transitions() {
+    for immediate in [false, true] {
+        let kit = Kit::with(1, |spec| {
+            spec["engine"]["authorityRound"]["params"]["immediateTransitions"] = immediate.into();
+        });
+        let node = kit.node();
+        kit.mine_many(&node, &kit.validators, 3);
+        assert_eq!(node.head().finalized, node.head().latest, "immediate: {immediate}");
+        assert_eq!(node.head().latest.number, 3);
+    }
+}
+
+#[test]
+fn refuses_to_reorganise_below_a_final_block() {
+    let kit = Kit::new(4);
+    let (node, other) = (kit.node(), kit.node());
+    kit.mine_many(&node, &kit.validators, 8);
+    let before = standing(&node);
+    assert!(node.head().finalized.number > 1);
+    // A longer branch from genesis; two of four made it.
+    let branch = kit.mine_many(&other, &kit.validators[..2], 12);
+    let error = node.import(branch[0].clone()).unwrap_err();
+    assert!(matches!(error, ImportError::Invalid(Invalid::RevertsFinalized { .. })), "{error}");
+    assert_eq!(standing(&node), before);
+    // Not remembered as bad: on another node the branch may be the right one.
+    let error = node.import(branch[0].clone()).unwrap_err();
+    assert!(matches!(error, ImportError::Invalid(Invalid::RevertsFinalized { .. })), "{error}");
+}
