@@ -1,1 +1,47 @@
-//! Peers over libp2p: gossip, request and response sync, reserved peers
+//! Peers over libp2p (TCP, noise, yamux): block announcements, transaction gossip, and sync by request and response.
+//!
+//! ```text
+//!            ┌ status   handshake: genesis, network id, head      ─▶ directory of peers and their heads
+//! peer ──────┤ blocks   announcements, acknowledged               ─▶ announced: import, relay      ┐
+//! (4 proto-  │ sync     hashes and blocks by number, by hash      ─▶ serve: reads of BlockSource   ├ blocking threads
+//!  cols)     └ txs      batches and offers, acknowledged          ─▶ inbox: recover, Pool::add     ┘
+//!
+//! sync task: a peer's head is heavier than ours ─▶ find the common ancestor ─▶ fetch ranges ─▶ BlockSource::import
+//! ```
+//!
+//! Every message to a peer waits for its acknowledgement, so a slow peer slows only what goes to it: at most a few
+//! announcements and two transaction batches are on their way, what comes meanwhile waits in a bounded queue of its own.
+//! Of announcements only the newest head is kept when a peer does not keep up; of transactions, those that did not fit
+//! are offered again later. Blocks and transactions have queues of their own, and blocks are served first.
+//!
+//! The crate does not know the chain: it reads and feeds it through [`BlockSource`]. It is the only one naming libp2p.
+
+mod announced;
+mod behaviour;
+mod codec;
+mod config;
+mod directory;
+mod enode;
+mod error;
+mod gate;
+mod gossip;
+mod handle;
+mod inbox;
+mod message;
+mod metrics;
+mod peer;
+mod reserved;
+mod serve;
+mod source;
+mod switch;
+mod sync;
+
+pub use config::NetworkConfig;
+pub use directory::PeerInfo;
+pub use enode::{Enode, EnodeError, NodeId, NodeKey};
+pub use error::NetworkError;
+pub use handle::NetworkHandle;
+pub use message::Head;
+pub use metrics::Counters;
+pub use source::{BlockSource, ChainStatus, Verdict};
+pub use switch::run;

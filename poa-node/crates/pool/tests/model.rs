@@ -13,12 +13,21 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Action {
-    Add { from: u8, nonce: u64, price: u128, salt: u64, local: bool },
+    Add {
+        from: u8,
+        nonce: u64,
+        price: u128,
+        salt: u64,
+        local: bool,
+    },
     /// A block with up to so many of the best.
     Mine(usize),
     /// The last block leaves.
     Retract,
-    Remove { from: u8, nonce: u64 },
+    Remove {
+        from: u8,
+        nonce: u64,
+    },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -62,9 +71,7 @@ impl Model {
 
     fn pending(&self) -> HashSet<B256> {
         (1..5)
-            .flat_map(|from| {
-                (self.nonce(from)..).map_while(move |nonce| self.waiting.get(&(from, nonce)))
-            })
+            .flat_map(|from| (self.nonce(from)..).map_while(move |nonce| self.waiting.get(&(from, nonce))))
             .map(|tx| *tx.inner().tx_hash())
             .collect()
     }

@@ -24,23 +24,16 @@ fn refusals_carry_the_words_clients_match() {
     let a = sender(1);
     pool.add(legacy(a, 0, 100, 0), Origin::Local).unwrap();
     assert_eq!(message(pool.add(legacy(a, 0, 100, 0), Origin::Local)), "already known");
-    assert!(
-        message(pool.add(legacy(a, 0, 109, 1), Origin::Local)).starts_with("replacement transaction underpriced")
-    );
+    assert!(message(pool.add(legacy(a, 0, 109, 1), Origin::Local)).starts_with("replacement transaction underpriced"));
     chain.set(sender(2), 5, u64::MAX);
-    assert_eq!(
-        message(pool.add(legacy(sender(2), 4, 1, 0), Origin::Local)),
-        "nonce too low: next nonce 5, tx nonce 4"
-    );
+    assert_eq!(message(pool.add(legacy(sender(2), 4, 1, 0), Origin::Local)), "nonce too low: next nonce 5, tx nonce 4");
     chain.set(sender(3), 0, 20_999);
     assert!(
         message(pool.add(legacy(sender(3), 0, 1, 0), Origin::Local))
             .starts_with("insufficient funds for gas * price + value")
     );
     chain.refuse(sender(4));
-    assert!(
-        message(pool.add(legacy(sender(4), 0, 1, 0), Origin::Local)).starts_with("Transaction is not permitted.")
-    );
+    assert!(message(pool.add(legacy(sender(4), 0, 1, 0), Origin::Local)).starts_with("Transaction is not permitted."));
     pool.add(legacy(a, 1, 1, 0), Origin::Local).unwrap();
     assert!(message(pool.add(legacy(a, 2, 1, 0), Origin::Local)).starts_with("txpool is full"));
     pool.add(legacy(sender(5), 0, 1, 0), Origin::Local).unwrap();
@@ -197,7 +190,9 @@ fn rights_lost_while_waiting_do_not_block_the_sender_for_ever() {
         pool.on_head(&HeadChange::default());
     }
     assert!(pool.get(*tx.inner().tx_hash()).is_none());
-    assert!(matches!(pool.departure(*tx.inner().tx_hash()), Some(Departure::NoLongerAdmitted(why)) if why.starts_with("Transaction is not permitted.")));
+    assert!(
+        matches!(pool.departure(*tx.inner().tx_hash()), Some(Departure::NoLongerAdmitted(why)) if why.starts_with("Transaction is not permitted."))
+    );
 }
 
 #[test]

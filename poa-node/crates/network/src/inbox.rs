@@ -1,0 +1,101 @@
+//! Transactions that arrive from peers, on a blocking thread.
+
+use std::{
+    num::NonZeroUsize,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::{B256, Bytes, keccak256};
+use aurum_pool::{Origin, Pool, PoolError};
+use aurum_types::{Recovered, TransactionError, decode_transaction, recover_sender};
+use lru::LruCache;
+use rayon::prelude::*;
+
+use crate::message::Wanted;
+
+/// Transactions that were pooled or mined not long ago and are not wanted again.
+const RECENT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// Transactions asked for and not yet there.
+const ASKED: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+/// After which another peer's offer of the same is taken.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    pool: Pool,
+    recent: Mutex<LruCache<B256, ()>>,
+    asked: Mutex<LruCache<B256, Instant>>,
+}
+
+impl Inbox {
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self { pool, recent: Mutex::new(LruCache::new(RECENT)), asked: Mutex::new(LruCache::new(ASKED)) }
+    }
+
+    fn is_recent(&self, hash: &B256) -> bool {
+        self.recent.lock().expect("nothing panics while holding it").contains(hash)
+    }
+
+    fn note_recent(&self, hash: B256) {
+        self.recent.lock().expect("nothing panics while holding it").put(hash, ());
+    }
+
+    /// Pools what is new. Senders are recovered in parallel.
+    ///
+    /// # Errors
+    /// The first transaction that no honest node forwards: malformed, or without a valid signature.
+    pub(crate) fn take(&self, transactions: &[Bytes]) -> Result<(), TransactionError> {
+        let recovered: Vec<_> = transactions
+            .par_iter()
+            .filter_map(|bytes| {
+                // The hash of a transaction is that of its bytes, so what is known costs no recovery.
+                let hash = keccak256(bytes);
+                if self.pool.get(hash).is_some() || self.is_recent(&hash) {
+                    return None;
+                }
+                Some(decode_transaction(bytes).and_then(|tx| {
+                    let sender = recover_sender(&tx)?;
+                    Ok((hash, Recovered::new_unchecked(tx, sender)))
+                }))
+            })
+            .collect();
+        let mut malformed = None;
+        for tx in recovered {
+            let (hash, tx) = match tx {
+                Ok(tx) => tx,
+                Err(error) => {
+                    malformed = Some(error);
+                    continue;
+                }
+            };
+            match self.pool.add(tx, Origin::Network) {
+                Ok(_) | Err(PoolError::AlreadyKnown | PoolError::NonceTooLow { .. }) => self.note_recent(hash),
+                Err(error) if error.is_fault() => tracing::error!(%hash, %error, "transaction could not be judged"),
+                // Refused by our limits or rules, which may change: not noted, so that it can come again.
+                Err(error) => tracing::debug!(%hash, %error, "transaction of a peer refused"),
+            }
+        }
+        malformed.map_or(Ok(()), Err)
+    }
+
+    /// Which of the offered are wanted.
+    pub(crate) fn want(&self, offered: &[B256]) -> Wanted {
+        let now = Instant::now();
+        let mut asked = self.asked.lock().expect("nothing panics while holding it");
+        let places = offered
+            .iter()
+            .enumerate()
+            .filter(|(_, hash)| self.pool.get(**hash).is_none() && !self.is_recent(hash))
+            .filter(|(_, hash)| {
+                let waiting = asked.peek(*hash).is_some_and(|at| now.duration_since(*at) < ASK_AGAIN);
+                if !waiting {
+                    asked.put(**hash, now);
+                }
+                !waiting
+            })
+            .map(|(place, _)| place as u64)
+            .collect();
+        Wanted { places }
+    }
+}

@@ -1,0 +1,255 @@
+//! What peers say to each other: RLP, with a leading byte where a protocol has several messages.
+
+use alloy::primitives::{B256, Bytes, U256};
+use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
+use aurum_types::{BlockNumber, Score};
+
+use crate::ChainStatus;
+
+/// Version of the protocols below; peers of another are refused.
+pub(crate) const VERSION: u64 = 1;
+/// Numbers one [`SyncRequest::Hashes`] may ask for.
+pub(crate) const MAX_HASHES: usize = 64;
+/// Blocks one [`SyncRequest::Blocks`] is answered with.
+pub(crate) const MAX_BLOCKS: u64 = 128;
+/// Encoded bytes of blocks after which an answer ends (one block may be larger).
+pub(crate) const MAX_BLOCKS_BYTES: usize = 4 << 20;
+/// Transactions in one message.
+pub(crate) const MAX_TRANSACTIONS: usize = 1_024;
+/// Encoded bytes of transactions after which a message ends.
+pub(crate) const MAX_TRANSACTIONS_BYTES: usize = 256 << 10;
+/// Hashes in one [`TxMessage::Offer`].
+pub(crate) const MAX_OFFER: usize = 4_096;
+
+/// The end of a chain, as a peer claims it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub struct Head {
+    /// Height.
+    pub number: BlockNumber,
+    /// Hash.
+    pub hash: B256,
+    score: U256,
+}
+
+impl Head {
+    pub(crate) const fn new(number: BlockNumber, hash: B256, score: Score) -> Self {
+        Self { number, hash, score: score.0 }
+    }
+
+    /// Total difficulty; zero where the peer claims none.
+    pub const fn score(&self) -> Score {
+        Score(self.score)
+    }
+}
+
+impl From<ChainStatus> for Head {
+    fn from(status: ChainStatus) -> Self {
+        Self::new(status.number, status.hash, status.score)
+    }
+}
+
+/// First message of either side.
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Status {
+    pub(crate) version: u64,
+    pub(crate) network_id: u64,
+    pub(crate) genesis: B256,
+    pub(crate) head: Head,
+    pub(crate) client: String,
+}
+
+/// A block, or only its hash: `block` is empty where it was too large, or is passed on.
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Announcement {
+    pub(crate) head: Head,
+    pub(crate) block: Bytes,
+}
+
+/// A question of sync.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SyncRequest {
+    /// Canonical hashes at heights; answered by [`Hashes`].
+    Hashes(Vec<u64>),
+    /// Canonical blocks from a height on, ascending; answered by [`Blocks`].
+    Blocks { first: BlockNumber, count: u64 },
+    /// One block of any branch; answered by [`Blocks`] with one or none.
+    Block(B256),
+}
+
+/// Zero where there is none.
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Hashes {
+    pub(crate) hashes: Vec<B256>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Blocks {
+    pub(crate) blocks: Vec<Bytes>,
+}
+
+/// Transaction gossip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TxMessage {
+    /// EIP-2718 forms; answered by an empty [`Wanted`].
+    Whole(Vec<Bytes>),
+    /// Hashes the sender has; answered by those wanted.
+    Offer(Vec<B256>),
+}
+
+/// Places in the offer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Wanted {
+    pub(crate) places: Vec<u64>,
+}
+
+/// Bytes are not the message their protocol demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed message: {0}")]
+pub(crate) struct Malformed(&'static str);
+
+impl From<alloy_rlp::Error> for Malformed {
+    fn from(_: alloy_rlp::Error) -> Self {
+        Self("not the RLP expected")
+    }
+}
+
+pub(crate) trait Message: Sized {
+    fn to_bytes(&self) -> Vec<u8>;
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed>;
+}
+
+fn decode_all<T: Decodable>(mut bytes: &[u8]) -> Result<T, Malformed> {
+    let value = T::decode(&mut bytes)?;
+    if bytes.is_empty() { Ok(value) } else { Err(Malformed("bytes after the message")) }
+}
+
+fn tagged(tag: u8, body: &dyn Encodable) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + body.length());
+    out.push(tag);
+    body.encode(&mut out);
+    out
+}
+
+macro_rules! plain {
+    ($($name:ty),*) => {$(
+        impl Message for $name {
+            fn to_bytes(&self) -> Vec<u8> {
+                alloy_rlp::encode(self)
+            }
+            fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+                decode_all(bytes)
+            }
+        }
+    )*};
+}
+plain!(Status, Announcement, Hashes, Blocks, Wanted);
+
+impl Message for SyncRequest {
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Hashes(numbers) => tagged(0, numbers),
+            Self::Blocks { first, count } => tagged(1, &vec![*first, *count]),
+            Self::Block(hash) => tagged(2, hash),
+        }
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        match bytes.split_first() {
+            Some((0, body)) => {
+                let numbers: Vec<u64> = decode_all(body)?;
+                if numbers.len() > MAX_HASHES {
+                    return Err(Malformed("too many hashes asked for"));
+                }
+                Ok(Self::Hashes(numbers))
+            }
+            Some((1, body)) => match decode_all::<Vec<u64>>(body)?[..] {
+                [first, count] => Ok(Self::Blocks { first, count }),
+                _ => Err(Malformed("a range has two numbers")),
+            },
+            Some((2, body)) => Ok(Self::Block(decode_all(body)?)),
+            _ => Err(Malformed("unknown request")),
+        }
+    }
+}
+
+impl Message for TxMessage {
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Whole(transactions) => tagged(0, transactions),
+            Self::Offer(hashes) => tagged(1, hashes),
+        }
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        match bytes.split_first() {
+            Some((0, body)) => {
+                let transactions: Vec<Bytes> = decode_all(body)?;
+                if transactions.len() > MAX_TRANSACTIONS {
+                    return Err(Malformed("too many transactions"));
+                }
+                Ok(Self::Whole(transactions))
+            }
+            Some((1, body)) => {
+                let hashes: Vec<B256> = decode_all(body)?;
+                if hashes.len() > MAX_OFFER {
+                    return Err(Malformed("too many hashes offered"));
+                }
+                Ok(Self::Offer(hashes))
+            }
+            _ => Err(Malformed("unknown message")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hash() -> impl Strategy<Value = B256> {
+        any::<[u8; 32]>().prop_map(B256::from)
+    }
+
+    fn bytes() -> impl Strategy<Value = Bytes> {
+        prop::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from)
+    }
+
+    fn head() -> impl Strategy<Value = Head> {
+        (any::<u64>(), hash(), any::<[u8; 32]>())
+            .prop_map(|(number, hash, score)| Head::new(number, hash, Score(U256::from_be_bytes(score))))
+    }
+
+    fn check<M: Message + PartialEq + std::fmt::Debug>(message: &M) {
+        assert_eq!(M::from_bytes(&message.to_bytes()).as_ref(), Ok(message));
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_inverts_encoding(
+            head in head(), genesis in hash(), block in bytes(), client in "[ -~]{0,40}", network_id in any::<u64>(),
+            numbers in prop::collection::vec(any::<u64>(), 0..MAX_HASHES),
+            hashes in prop::collection::vec(hash(), 0..40), blobs in prop::collection::vec(bytes(), 0..20),
+        ) {
+            check(&Status { version: VERSION, network_id, genesis, head, client });
+            check(&Announcement { head, block });
+            check(&SyncRequest::Hashes(numbers.clone()));
+            check(&SyncRequest::Blocks { first: network_id, count: 7 });
+            check(&SyncRequest::Block(genesis));
+            check(&Hashes { hashes: hashes.clone() });
+            check(&Blocks { blocks: blobs.clone() });
+            check(&TxMessage::Whole(blobs));
+            check(&TxMessage::Offer(hashes));
+            check(&Wanted { places: numbers });
+        }
+
+        #[test]
+        fn garbage_is_malformed_not_a_panic(garbage in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Status::from_bytes(&garbage);
+            let _ = Announcement::from_bytes(&garbage);
+            let _ = SyncRequest::from_bytes(&garbage);
+            let _ = Blocks::from_bytes(&garbage);
+            let _ = TxMessage::from_bytes(&garbage);
+        }
+    }
+}

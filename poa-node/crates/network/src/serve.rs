@@ -1,0 +1,32 @@
+//! Answers to peers' questions about our chain, on a blocking thread.
+
+use alloy::primitives::B256;
+
+use crate::{
+    BlockSource,
+    message::{Blocks, Hashes, MAX_BLOCKS, MAX_BLOCKS_BYTES, Message as _, SyncRequest},
+};
+
+/// Reads the answer. Bounded in count and bytes whatever is asked.
+pub(crate) fn answer(source: &dyn BlockSource, request: &SyncRequest) -> Vec<u8> {
+    match request {
+        SyncRequest::Hashes(numbers) => {
+            let hashes = numbers.iter().map(|number| source.hash_at(*number).unwrap_or(B256::ZERO)).collect();
+            Hashes { hashes }.to_bytes()
+        }
+        SyncRequest::Blocks { first, count } => {
+            let mut blocks = Vec::new();
+            let mut bytes = 0;
+            for number in (*first..).take(usize::try_from((*count).min(MAX_BLOCKS)).expect("a small number")) {
+                let Some(block) = source.hash_at(number).and_then(|hash| source.block(hash)) else { break };
+                bytes += block.len();
+                if bytes > MAX_BLOCKS_BYTES && !blocks.is_empty() {
+                    break;
+                }
+                blocks.push(block);
+            }
+            Blocks { blocks }.to_bytes()
+        }
+        SyncRequest::Block(hash) => Blocks { blocks: source.block(*hash).into_iter().collect() }.to_bytes(),
+    }
+}

@@ -1,0 +1,234 @@
+//! What peers say.
+
+use std::sync::Arc;
+
+use aurum_types::SealedBlock;
+use libp2p::{
+    PeerId,
+    request_response::{Event, InboundFailure, Message, OutboundFailure, ResponseChannel},
+};
+
+use super::{Command, Protocol, Switch};
+use crate::{
+    announced::FromPeer,
+    behaviour::BehaviourEvent,
+    message::{Announcement, Message as _, SyncRequest, TxMessage, Wanted},
+    peer, serve,
+};
+
+type Exchange = Event<Vec<u8>, Vec<u8>>;
+
+impl Switch {
+    pub(super) fn on_message(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Status(event) => self.on_status(event),
+            BehaviourEvent::Blocks(event) => self.on_blocks(event),
+            BehaviourEvent::Sync(event) => self.on_sync(event),
+            BehaviourEvent::Txs(event) => self.on_txs(event),
+            BehaviourEvent::Ping(event) => {
+                if let Err(error) = event.result {
+                    tracing::info!(peer = %event.peer, %error, "connection is dead");
+                    self.swarm.close_connection(event.connection);
+                }
+            }
+            BehaviourEvent::Gate(never) | BehaviourEvent::Limits(never) => match never {},
+        }
+    }
+
+    /// Whether the peer finished its side of the handshake. Others are not heard.
+    fn is_greeted(&self, peer: &PeerId) -> bool {
+        self.peers.get(peer).is_some_and(|peer| peer.status.is_some())
+    }
+
+    fn too_often(&mut self, peer: PeerId) {
+        self.metrics.requests_refused.add(1);
+        self.penalise(peer, peer::FLOOD, "asks too often");
+    }
+
+    fn on_inbound_failure(&mut self, peer: PeerId, error: &InboundFailure) {
+        // Time-outs, closed connections and requests we left unanswered are no offence; what cannot be read is.
+        if let InboundFailure::Io(error) = error
+            && error.kind() == std::io::ErrorKind::InvalidData
+        {
+            self.penalise(peer, peer::MALFORMED, "message too long");
+        }
+    }
+
+    fn on_outbound_failure(&mut self, peer: PeerId, error: &OutboundFailure) {
+        match error {
+            OutboundFailure::Timeout | OutboundFailure::Io(_) => self.unanswered(peer),
+            OutboundFailure::UnsupportedProtocols => self.disconnect(peer),
+            OutboundFailure::DialFailure | OutboundFailure::ConnectionClosed => {}
+        }
+    }
+
+    fn on_blocks(&mut self, event: Exchange) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                self.on_announcement(peer, &request, channel);
+            }
+            Event::Message { peer, message: Message::Response { .. }, .. } => {
+                self.answered(peer);
+                self.announcement_done(peer);
+            }
+            Event::OutboundFailure { peer, error, .. } => {
+                self.announcement_done(peer);
+                self.on_outbound_failure(peer, &error);
+            }
+            Event::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn on_announcement(&mut self, peer: PeerId, request: &[u8], channel: ResponseChannel<Vec<u8>>) {
+        if !self.is_greeted(&peer) {
+            return;
+        }
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        if !state.blocks_rate.take() {
+            return self.too_often(peer);
+        }
+        let _ = self.swarm.behaviour_mut().blocks.send_response(channel, Vec::new());
+        self.metrics.announcements_received.add(1);
+        let Ok(Announcement { head, block }) = Announcement::from_bytes(request) else {
+            return self.penalise(peer, peer::MALFORMED, "malformed announcement");
+        };
+        state_known(self, peer, head.hash);
+        self.directory.claim(&peer, head);
+        if self.source.contains(head.hash) {
+            return;
+        }
+        if block.is_empty() {
+            return self.announced.hash(peer, head, &self.parts, &self.tasks);
+        }
+        match SealedBlock::decode(&block, &self.config.header_format) {
+            Ok(block) if block.hash() == head.hash && block.number() == head.number => {
+                self.announced.block(FromPeer { peer, block });
+            }
+            Ok(_) => self.penalise(peer, peer::MALFORMED, "announced another block than it sent"),
+            Err(_) => self.penalise(peer, peer::MALFORMED, "announced what is no block"),
+        }
+    }
+
+    fn on_sync(&mut self, event: Exchange) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                if !self.is_greeted(&peer) {
+                    return;
+                }
+                let Some(state) = self.peers.get_mut(&peer) else { return };
+                if !state.sync_rate.take() {
+                    return self.too_often(peer);
+                }
+                let Ok(request) = SyncRequest::from_bytes(&request) else {
+                    return self.penalise(peer, peer::MALFORMED, "malformed question");
+                };
+                self.metrics.requests_served.add(1);
+                let source = Arc::clone(&self.source);
+                self.in_background(Protocol::Sync, channel, move || (serve::answer(&*source, &request), None));
+            }
+            Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
+                self.answered(peer);
+                if let Some(answer) = self.asks.remove(&request_id) {
+                    let _ = answer.send(Some(response));
+                }
+            }
+            Event::OutboundFailure { peer, request_id, error, .. } => {
+                if let Some(answer) = self.asks.remove(&request_id) {
+                    let _ = answer.send(None);
+                }
+                self.on_outbound_failure(peer, &error);
+            }
+            Event::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn on_txs(&mut self, event: Exchange) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                self.on_transactions(peer, &request, channel);
+            }
+            Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
+                self.answered(peer);
+                let Some((_, hashes)) = self.sent_txs.remove(&request_id) else { return };
+                let Ok(wanted) = Wanted::from_bytes(&response) else {
+                    return self.penalise(peer, peer::MALFORMED, "malformed acknowledgement");
+                };
+                self.transactions_acknowledged(peer, &hashes, &wanted);
+            }
+            Event::OutboundFailure { peer, request_id, error, .. } => {
+                if let Some((_, hashes)) = self.sent_txs.remove(&request_id)
+                    && let Some(state) = self.peers.get_mut(&peer)
+                {
+                    state.txs.failed(&hashes);
+                }
+                self.on_outbound_failure(peer, &error);
+            }
+            Event::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn on_transactions(&mut self, peer: PeerId, request: &[u8], channel: ResponseChannel<Vec<u8>>) {
+        if !self.is_greeted(&peer) {
+            return;
+        }
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        if !state.txs_rate.take() {
+            return self.too_often(peer);
+        }
+        let Ok(message) = TxMessage::from_bytes(request) else {
+            return self.penalise(peer, peer::MALFORMED, "malformed transactions");
+        };
+        let inbox = Arc::clone(&self.inbox);
+        match message {
+            TxMessage::Whole(transactions) => {
+                for bytes in &transactions {
+                    state.txs.knows(alloy::primitives::keccak256(bytes));
+                }
+                self.metrics.transactions_received.add(transactions.len() as u64);
+                // Acknowledged when they are pooled: a peer that sends faster waits.
+                self.in_background(Protocol::Txs, channel, move || {
+                    let offence = inbox.take(&transactions).err().map(|error| {
+                        tracing::debug!(%peer, %error, "peer forwarded what is no transaction");
+                        (peer, peer::MALFORMED, "forwarded what is no transaction")
+                    });
+                    (Wanted::default().to_bytes(), offence)
+                });
+            }
+            TxMessage::Offer(hashes) => {
+                for hash in &hashes {
+                    state.txs.knows(*hash);
+                }
+                self.in_background(Protocol::Txs, channel, move || (inbox.want(&hashes).to_bytes(), None));
+            }
+        }
+    }
+
+    /// Makes an answer on a blocking thread, a few at a time.
+    fn in_background(
+        &self,
+        protocol: Protocol,
+        channel: ResponseChannel<Vec<u8>>,
+        work: impl FnOnce() -> (Vec<u8>, Option<(PeerId, u32, &'static str)>) + Send + 'static,
+    ) {
+        let (serving, asker) = (Arc::clone(&self.serving), self.asker.clone());
+        self.tasks.spawn(async move {
+            let Ok(_permit) = serving.acquire_owned().await else { return };
+            let Ok((bytes, offence)) = tokio::task::spawn_blocking(work).await else {
+                return tracing::error!("answering a peer panicked");
+            };
+            asker.send(Command::Answer { protocol, channel, bytes }).await;
+            if let Some((peer, amount, why)) = offence {
+                asker.penalise(peer, amount, why).await;
+            }
+        });
+    }
+}
+
+fn state_known(switch: &mut Switch, peer: PeerId, hash: alloy::primitives::B256) {
+    if let Some(state) = switch.peers.get_mut(&peer) {
+        state.known_blocks.put(hash, ());
+    }
+}

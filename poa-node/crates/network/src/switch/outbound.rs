@@ -1,0 +1,185 @@
+//! What peers are told: blocks, heads, transactions.
+
+use std::sync::Arc;
+
+use alloy::primitives::{B256, Bytes};
+use aurum_pool::Pooled;
+use aurum_types::{Score, SealedBlock};
+use libp2p::PeerId;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{POOLED_PER_TURN, Switch};
+use crate::{
+    Head,
+    message::{Announcement, Message as _, TxMessage, Wanted},
+    peer,
+};
+
+impl Switch {
+    /// Tells everybody about a block of ours: whole, or by hash if it is large.
+    pub(super) fn announce_own(&mut self, block: &SealedBlock) {
+        let status = self.source.status();
+        let score = if status.hash == block.hash() { status.score } else { Score::default() };
+        let head = Head::new(block.number(), block.hash(), score);
+        let encoded = block.block().encode();
+        let body = if encoded.len() <= self.config.announce_whole { encoded } else { Bytes::new() };
+        self.told_head = block.hash();
+        self.announce(head, &body, None);
+    }
+
+    /// Passes on the hash of a block that came from a peer. Peers that lack it fetch it, so that it gets through a
+    /// partial mesh; in a full mesh its sealer has sent it to everybody already.
+    pub(super) fn relay(&mut self, head: Head, from: PeerId) {
+        if head.hash == self.source.status().hash {
+            self.told_head = head.hash;
+        }
+        self.announce(head, &Bytes::new(), Some(from));
+    }
+
+    /// Tells the head if it changed in any other way: by sync, or when an announcement was lost.
+    pub(super) fn tell_head(&mut self) {
+        let status = self.source.status();
+        if status.hash != self.told_head {
+            self.told_head = status.hash;
+            self.announce(status.into(), &Bytes::new(), None);
+        }
+    }
+
+    fn announce(&mut self, head: Head, block: &Bytes, except: Option<PeerId>) {
+        let message = Announcement { head, block: block.clone() }.to_bytes();
+        let protocol = &mut self.swarm.behaviour_mut().blocks;
+        for (peer, state) in &mut self.peers {
+            if !state.ready || Some(*peer) == except || state.known_blocks.contains(&head.hash) {
+                continue;
+            }
+            if state.announcing >= peer::ANNOUNCING {
+                self.metrics.announcements_superseded.add(1);
+                state.behind = Some(head);
+                continue;
+            }
+            state.known_blocks.put(head.hash, ());
+            state.announcing += 1;
+            self.metrics.announcements_sent.add(1);
+            protocol.send_request(peer, message.clone());
+        }
+    }
+
+    /// An announcement was acknowledged, or lost: there is room for the newest head the peer was not told.
+    pub(super) fn announcement_done(&mut self, peer: PeerId) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        state.announcing = state.announcing.saturating_sub(1);
+        let Some(head) = state.behind.take() else { return };
+        if state.known_blocks.put(head.hash, ()).is_none() {
+            state.announcing += 1;
+            self.metrics.announcements_sent.add(1);
+            let message = Announcement { head, block: Bytes::new() }.to_bytes();
+            self.swarm.behaviour_mut().blocks.send_request(&peer, message);
+        }
+    }
+
+    /// Queues newly pooled transactions for every peer and sends what may go.
+    pub(super) fn on_pooled(
+        &mut self,
+        first: Result<Arc<Pooled>, RecvError>,
+        more: &mut broadcast::Receiver<Arc<Pooled>>,
+    ) {
+        match first {
+            Ok(tx) => {
+                self.queue(&tx);
+                for _ in 0..POOLED_PER_TURN {
+                    match more.try_recv() {
+                        Ok(tx) => self.queue(&tx),
+                        Err(_) => break,
+                    }
+                }
+            }
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "transactions came faster than they are passed on; offering the whole pool");
+                let peers: Vec<_> = self.peers.keys().copied().collect();
+                for peer in peers {
+                    self.offer_all(peer);
+                }
+            }
+            // The pool cannot end while the inbox holds it.
+            Err(RecvError::Closed) => {}
+        }
+        self.flush_whole();
+    }
+
+    fn queue(&mut self, tx: &Arc<Pooled>) {
+        for state in self.peers.values_mut().filter(|state| state.ready) {
+            if !state.txs.push(tx) {
+                self.metrics.transactions_deferred.add(1);
+            }
+        }
+    }
+
+    /// Offers a peer all that waits: when it comes, and after its queue overflowed.
+    pub(super) fn offer_all(&mut self, peer: PeerId) {
+        let Some(state) = self.peers.get_mut(&peer).filter(|state| state.ready) else { return };
+        let content = self.pool.content();
+        for tx in content.pending.values().chain(content.queued.values()).flatten() {
+            state.txs.offer_again(tx.hash());
+        }
+    }
+
+    /// Offers again what this node answers for and what has waited since the last time: authorities may have had no
+    /// room for it.
+    pub(super) fn reoffer_waiting(&mut self) {
+        let content = self.pool.content();
+        let ours: Vec<_> = content.pending.values().flatten().filter(|tx| tx.origin().is_ours()).collect();
+        let waiting: Vec<B256> =
+            ours.iter().filter(|tx| tx.arrival() <= self.reoffered_to).map(|tx| tx.hash()).collect();
+        self.reoffered_to = ours.iter().map(|tx| tx.arrival()).max().unwrap_or(self.reoffered_to);
+        for state in self.peers.values_mut().filter(|state| state.ready) {
+            for hash in &waiting {
+                state.txs.offer_again(*hash);
+            }
+        }
+    }
+
+    fn flush_whole(&mut self) {
+        let protocol = &mut self.swarm.behaviour_mut().txs;
+        for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
+            while let Some((message, hashes)) = state.txs.next_whole() {
+                self.metrics.transactions_sent.add(hashes.len() as u64);
+                let id = protocol.send_request(peer, message.to_bytes());
+                self.sent_txs.insert(id, (*peer, hashes));
+            }
+        }
+    }
+
+    /// Sends what waits: whole ones, then offers. Offers wait for this, so that peers can show meanwhile what they have.
+    pub(super) fn flush_offers(&mut self) {
+        self.flush_whole();
+        let mut deferred = Vec::new();
+        let protocol = &mut self.swarm.behaviour_mut().txs;
+        for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
+            while let Some((message, hashes)) = state.txs.next_offer() {
+                let id = protocol.send_request(peer, TxMessage::to_bytes(&message));
+                self.sent_txs.insert(id, (*peer, hashes));
+            }
+            if state.txs.take_deferred() {
+                deferred.push(*peer);
+            }
+        }
+        for peer in deferred {
+            self.offer_all(peer);
+        }
+    }
+
+    pub(super) fn transactions_acknowledged(&mut self, peer: PeerId, hashes: &[B256], wanted: &Wanted) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        state.txs.acknowledged();
+        for place in &wanted.places {
+            let Some(hash) = usize::try_from(*place).ok().and_then(|place| hashes.get(place)) else {
+                return self.penalise(peer, peer::MALFORMED, "wants what was not offered");
+            };
+            // Mined or replaced meanwhile: nothing to send.
+            if let Some(tx) = self.pool.get(*hash) {
+                state.txs.push_wanted(tx);
+            }
+        }
+        self.flush_whole();
+    }
+}
