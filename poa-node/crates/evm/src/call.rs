@@ -142,9 +142,13 @@ impl Evm {
         for (address, account) in request.state_overrides.iter().flatten() {
             override_account(machine.state(), *address, account)?;
         }
-        let mut sender = machine.state().account(request.from)?.unwrap_or_default();
-        if sender.balance < request.value {
-            sender.balance = request.value;
+        let before = machine.state().account(request.from)?.unwrap_or_default();
+        let sender = Account {
+            nonce: request.nonce.unwrap_or(before.nonce),
+            balance: before.balance.max(request.value),
+            ..before
+        };
+        if sender != before {
             machine.state().set_account(request.from, sender)?;
         }
         let rules = self.rules(env.number, env.timestamp);
@@ -156,7 +160,7 @@ impl Evm {
             kind: request.to,
             value: request.value,
             data: request.data.clone(),
-            nonce: request.nonce.unwrap_or(sender.nonce),
+            nonce: sender.nonce,
             chain_id: Some(rules.chain_id),
             access_list: request.access_list.clone(),
             gas_priority_fee: request.max_priority_fee_per_gas.map(|tip| if rules.gas_free { 0 } else { tip }),

@@ -2,13 +2,14 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use alloy::primitives::{Address, B256};
 use aurum_types::{
     BlockNumber, ChainSpec, ExecutionOutcome, RecoveredBlock, StateChanges, StateError, StateReader, Transaction,
 };
+use lru::LruCache;
 
 use crate::{
     BlockEnv, EvmError, IntrinsicGas, Rules, TxInvalid,
@@ -23,6 +24,9 @@ use crate::{
 /// Contracts whose analysed code is kept: 256 of the usual 24 KiB are 6 MiB.
 const CACHED_CONTRACTS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
+/// Blocks whose rules are kept: the head's and those being read.
+const CACHED_RULES: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
+
 /// Computes the state root after the changes so far, for receipts from before EIP-658.
 pub(crate) type Roots<'a> = &'a mut dyn FnMut(&StateChanges) -> Result<B256, StateError>;
 
@@ -32,12 +36,18 @@ pub struct Evm {
     pub(crate) spec: Arc<ChainSpec>,
     pub(crate) codes: Arc<CodeCache>,
     pub(crate) masks: Arc<Mutex<MaskCache>>,
+    rules: Arc<Mutex<LruCache<(BlockNumber, u64), Rules>>>,
 }
 
 impl Evm {
     /// The EVM of the chain `spec` describes.
     pub fn new(spec: Arc<ChainSpec>) -> Self {
-        Self { spec, codes: Arc::new(CodeCache::new(CACHED_CONTRACTS)), masks: Arc::new(Mutex::new(MaskCache::new())) }
+        Self {
+            spec,
+            codes: Arc::new(CodeCache::new(CACHED_CONTRACTS)),
+            masks: Arc::new(Mutex::new(MaskCache::new())),
+            rules: Arc::new(Mutex::new(LruCache::new(CACHED_RULES))),
+        }
     }
 
     /// The chain spec.
@@ -47,7 +57,9 @@ impl Evm {
 
     /// The rules of the block at `number` with this `timestamp` (Unix seconds).
     pub fn rules(&self, number: BlockNumber, timestamp: u64) -> Rules {
-        Rules::at(&self.spec, number, timestamp)
+        // The pool asks for the same block thousands of times.
+        let mut known = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get_or_insert((number, timestamp), || Rules::at(&self.spec, number, timestamp)).clone()
     }
 
     /// Runs a block on its parent's state: permission of every transaction at the parent, then the block in Parity's

@@ -155,6 +155,16 @@ impl PermissionRequest {
             delegates: tx.tx_type() == TxType::Eip7702,
         }
     }
+
+    /// The right it needs. Only the target of the transaction itself counts, as it is at the parent.
+    fn needed(&self, has_code: impl FnOnce(Address) -> Result<bool, StateError>) -> Result<Right, StateError> {
+        Ok(match self.to {
+            _ if self.delegates => Right::Create,
+            TxKind::Create => Right::Create,
+            TxKind::Call(to) if has_code(to)? => Right::Call,
+            TxKind::Call(_) => Right::Basic,
+        })
+    }
 }
 
 /// A sender's rights, as the contract stated them once.
@@ -209,12 +219,7 @@ impl Permission {
         request: &PermissionRequest,
         known: Option<Mask>,
     ) -> Result<(Mask, Result<(), Denial>), StateError> {
-        let needed = match request.to {
-            _ if request.delegates => Right::Create,
-            TxKind::Create => Right::Create,
-            TxKind::Call(to) if self.reader.has_code(to)? => Right::Call,
-            TxKind::Call(_) => Right::Basic,
-        };
+        let needed = request.needed(|to| self.reader.has_code(to))?;
         let mask = match known {
             Some(mask) => mask,
             None => self.ask(request)?,
@@ -318,8 +323,12 @@ impl Evm {
         };
         let key = (parent_hash, request.sender);
         let known = self.masks.lock().unwrap_or_else(PoisonError::into_inner).0.get(&key).copied();
+        if let Some(mask) = known {
+            let has_code = |to| Ok(state.account(to)?.is_some_and(|account| account.has_code()));
+            return Ok(mask.check(request.needed(has_code)?, contract, parent.number));
+        }
         let mut permission = Permission::new(contract, parent.number, self.reader(state, parent));
-        let (mask, decision) = permission.decide(request, known)?;
+        let (mask, decision) = permission.decide(request, None)?;
         if mask.is_for_sender() {
             self.masks.lock().unwrap_or_else(PoisonError::into_inner).0.put(key, mask);
         }

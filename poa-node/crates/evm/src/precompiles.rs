@@ -183,3 +183,61 @@ where
         self.addresses()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modexp_input(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
+        let mut input = Vec::new();
+        for part in [base, exponent, modulus] {
+            input.extend_from_slice(&U256::from(part.len()).to_be_bytes::<32>());
+        }
+        input.extend_from_slice(base);
+        input.extend_from_slice(exponent);
+        input.extend_from_slice(modulus);
+        input
+    }
+
+    #[test]
+    fn modexp_costs_what_eip198_says() {
+        let lengths = [0, 1, 31, 32, 33, 64, 65, 200, 1_024, 1_025, 3_000];
+        for base in lengths {
+            for exponent in lengths {
+                for modulus in [1, 32, 300] {
+                    let input = modexp_input(&vec![3; base], &vec![0x41; exponent], &vec![7; modulus]);
+                    let expected = modexp::byzantium_run(&input, u64::MAX).expect("well-formed").gas_used;
+                    assert_eq!(modexp_price(&input, 20), expected, "{base} ^ {exponent} mod {modulus}");
+                }
+            }
+        }
+        // Input cut short, and lengths nobody can pay.
+        assert_eq!(modexp_price(&[], 20), 0);
+        assert_eq!(modexp_price(&[0xff; 96], 20), u64::MAX);
+    }
+
+    #[test]
+    fn the_specs_price_is_charged_to_the_unit() {
+        let precompile = |name: &str, price| Active { run: implementation(name).expect("known"), price };
+        let used = |active: &Active, input: &[u8], gas| active.call(input, gas).map(|output| output.gas_used);
+        let cases = [
+            ("identity", Pricing::Linear { base: 15, word: 3 }, vec![0; 33], 21),
+            ("alt_bn128_add", Pricing::Constant { price: 500 }, vec![], 500),
+            ("alt_bn128_mul", Pricing::Linear { base: 40_000, word: 0 }, vec![], 40_000),
+            ("alt_bn128_pairing", Pricing::AltBn128Pairing { base: 45_000, pair: 34_000 }, vec![0; 384], 113_000),
+            ("modexp", Pricing::Modexp { divisor: 20 }, modexp_input(&[2; 64], &[1], &[7; 64]), 204),
+            ("modexp", Pricing::Modexp2565, modexp_input(&[2; 64], &[1], &[7; 64]), 200),
+            ("ripemd160", Pricing::Linear { base: 600, word: 120 }, vec![], 600),
+        ];
+        for (name, price, input, expected) in cases {
+            let active = precompile(name, price);
+            assert_eq!(used(&active, &input, expected), Ok(expected), "{name}");
+            assert_eq!(used(&active, &input, expected - 1), Err(PrecompileHalt::OutOfGas), "{name}");
+        }
+        let blake = precompile("blake2_f", Pricing::Blake2F { gas_per_round: 2 });
+        let mut input = vec![0; 213];
+        input[3] = 12;
+        assert_eq!(used(&blake, &input, 100), Ok(24));
+        assert_eq!(used(&blake, &input[..100], 100), Err(PrecompileHalt::Blake2WrongLength));
+    }
+}

@@ -277,3 +277,38 @@ fn boundaries(spec: &ChainSpec) -> Vec<(BlockNumber, u64)> {
     let times: BTreeSet<u64> = p.eip_timestamps.values().copied().collect();
     blocks.into_iter().map(|number| (number, 0)).chain(times.into_iter().map(|time| (last, time))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nearest_of(eips: &[u64]) -> (SpecId, Vec<u64>) {
+        let (spec, difference) = nearest(&eips.iter().copied().collect());
+        (spec, difference.into_iter().collect())
+    }
+
+    #[test]
+    fn named_forks_are_exact() {
+        let mut eips = Vec::new();
+        for (spec, added) in FORKS {
+            eips.extend_from_slice(added);
+            assert_eq!(nearest_of(&eips), (spec, vec![]));
+        }
+    }
+
+    #[test]
+    fn odd_combinations_take_the_nearest_fork_and_say_so() {
+        let through = |spec: SpecId| -> Vec<u64> {
+            let forks = FORKS.iter().filter(|(fork, _)| *fork <= spec);
+            forks.flat_map(|(_, added)| added.iter().copied()).collect()
+        };
+        // xDai: net metering without the stipend guard.
+        let mut eips = through(SpecId::PETERSBURG);
+        eips.push(1283);
+        assert_eq!(nearest_of(&eips), (SpecId::PETERSBURG, vec![1283]));
+        // Bellecour: 3529 and 3541 without 3198.
+        let mut eips = through(SpecId::BERLIN);
+        eips.extend([3529, 3541]);
+        assert_eq!(nearest_of(&eips), (SpecId::LONDON, vec![3198]));
+    }
+}

@@ -118,7 +118,7 @@ fn static_rewards_follow_the_map() {
 }
 
 /// The env with empty steps signed by these keys at steps 10, 11, ….
-fn with_empty_steps(env: BlockEnv, signers: &[Key]) -> BlockEnv {
+fn with_empty_steps(env: &BlockEnv, signers: &[Key]) -> BlockEnv {
     let mut entries = Vec::new();
     for (step, signer) in (10_u64..).zip(signers) {
         let mut message = Vec::new();
@@ -133,7 +133,7 @@ fn with_empty_steps(env: BlockEnv, signers: &[Key]) -> BlockEnv {
     let mut list = Vec::new();
     RlpHeader { list: true, payload_length: entries.len() }.encode(&mut list);
     list.extend(entries);
-    BlockEnv { empty_steps: list.into(), ..env }
+    BlockEnv { empty_steps: list.into(), ..env.clone() }
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn signers_of_empty_steps_get_the_full_reward_each() {
     let mut spec = free_spec();
     spec.engine.block_reward = BTreeMap::from([(0, U256::from(10))]);
     let mut chain = Chain::new(spec, World::new().build());
-    let env = with_empty_steps(chain.next_env(), &[key(1), key(2), key(1)]);
+    let env = with_empty_steps(&chain.next_env(), &[key(1), key(2), key(1)]);
     let outcome = chain.execute_in(&env, &[], None).unwrap();
     chain.adopt(env, &outcome);
     assert_eq!(chain.balance(key(1).address), U256::from(20));
@@ -167,7 +167,7 @@ fn a_reward_contract_decides_who_gets_what() {
         spec.engine.block_reward = BTreeMap::from([(0, U256::from(10))]);
         spec.engine.block_reward_contracts = BTreeMap::from([(1, contract)]);
         let mut chain = Chain::new(spec, World::new().contract(CONTRACT, &reward_code(), &[]).build());
-        let env = with_empty_steps(chain.next_env(), &[key(1), key(2)]);
+        let env = with_empty_steps(&chain.next_env(), &[key(1), key(2)]);
         let outcome = chain.execute_in(&env, &[], None).unwrap();
         chain.adopt(env, &outcome);
         assert_eq!(chain.balance(key(1).address), U256::from(3), "kind 2, empty step");

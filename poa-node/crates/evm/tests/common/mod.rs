@@ -153,7 +153,7 @@ impl Key {
         &self,
         nonce: u64,
         to: Address,
-        authority: Key,
+        authority: Self,
         authority_nonce: u64,
         delegate: Address,
     ) -> Recovered<Transaction> {
