@@ -181,7 +181,6 @@ impl EngineState {
     ///
     /// # Errors
     /// Only what `contract_set` says.
-    #[expect(clippy::type_complexity, reason = "a pair of the two results of one step")]
     pub fn advance<E>(
         &self,
         header: &Header,

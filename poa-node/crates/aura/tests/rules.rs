@@ -176,7 +176,7 @@ fn malformed_seals_are_refused() {
     let three = vec![step.clone(), signature.clone(), vec![0xc0].into()];
     assert_eq!(seal_error(three), InvalidSeal::Arity { expected: 2, found: 3 });
     assert_eq!(seal_error(vec![vec![0xc0].into(), signature]), InvalidSeal::Step);
-    assert_eq!(seal_error(vec![step.clone(), step.clone()]), InvalidSeal::Signature);
+    assert_eq!(seal_error(vec![step.clone(), step]), InvalidSeal::Signature);
     let zero = AuraSeal { step: Step(STEP), signature: [0; 65], empty_steps: None }.to_fields();
     assert_eq!(seal_error(zero), InvalidSeal::Unrecoverable);
     let bad_v = AuraSeal { step: Step(STEP), signature: [27; 65], empty_steps: None }.to_fields();

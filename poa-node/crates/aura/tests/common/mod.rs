@@ -1,5 +1,5 @@
 //! What the tests of this crate share: specs, keys, sealed headers and the public vectors.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its part; a broken fixture should panic")]
+#![allow(dead_code, clippy::unwrap_used, clippy::needless_pass_by_value, reason = "each test binary uses its part; a broken fixture should panic")]
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use aurum_types::{ChainSpec, Header, Step, ValidatorSet, genesis_header};
 use serde_json::{Value, json};
 
 /// Text of a public vector; `None`, after saying so, where the folder is absent.
-pub fn vector(path: &str) -> Option<String> {
+pub(crate) fn vector(path: &str) -> Option<String> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/vectors/aura").join(path);
     let text = fs::read_to_string(&file).ok();
     if text.is_none() {
@@ -19,21 +19,21 @@ pub fn vector(path: &str) -> Option<String> {
 }
 
 /// The authority with the key keccak256(`id`).
-pub fn signer(id: usize) -> KeySigner {
+pub(crate) fn signer(id: usize) -> KeySigner {
     let secret = keccak256(id.to_string());
     KeySigner::new(secp256k1::SecretKey::from_byte_array(secret.0).unwrap())
 }
 
-pub fn addresses(ids: impl IntoIterator<Item = usize>) -> Vec<Address> {
+pub(crate) fn addresses(ids: impl IntoIterator<Item = usize>) -> Vec<Address> {
     ids.into_iter().map(|id| signer(id).address()).collect()
 }
 
-pub fn set(ids: impl IntoIterator<Item = usize>) -> ValidatorSet {
+pub(crate) fn set(ids: impl IntoIterator<Item = usize>) -> ValidatorSet {
     ValidatorSet::new(addresses(ids))
 }
 
 /// A spec with these validators; `engine` and `params` are merged over harmless defaults.
-pub fn spec(validators: Value, engine: Value, params: Value) -> Arc<ChainSpec> {
+pub(crate) fn spec(validators: Value, engine: Value, params: Value) -> Arc<ChainSpec> {
     let mut spec = json!({
         "name": "test",
         "engine": { "authorityRound": { "params": { "stepDuration": 5, "validators": validators } } },
@@ -52,16 +52,16 @@ pub fn spec(validators: Value, engine: Value, params: Value) -> Arc<ChainSpec> {
     Arc::new(ChainSpec::parse(&spec.to_string()).unwrap().0)
 }
 
-pub fn list_spec(n: usize, engine: Value, params: Value) -> Arc<ChainSpec> {
+pub(crate) fn list_spec(n: usize, engine: Value, params: Value) -> Arc<ChainSpec> {
     spec(json!({ "list": addresses(0..n) }), engine, params)
 }
 
-pub fn genesis(spec: &ChainSpec) -> Header {
+pub(crate) fn genesis(spec: &ChainSpec) -> Header {
     genesis_header(spec, B256::ZERO)
 }
 
 /// A valid child of `parent` at `step`, unsealed.
-pub fn child(spec: &ChainSpec, parent: &Header, step: u64, author: Address) -> Header {
+pub(crate) fn child(spec: &ChainSpec, parent: &Header, step: u64, author: Address) -> Header {
     let empty = genesis(spec);
     Header {
         parent_hash: parent.hash_slow(),
@@ -77,7 +77,7 @@ pub fn child(spec: &ChainSpec, parent: &Header, step: u64, author: Address) -> H
 }
 
 /// Puts a seal by `signer` on `header`.
-pub fn seal(spec: &ChainSpec, header: &mut Header, step: u64, signer: &impl Signer, empty_steps: Option<Bytes>) {
+pub(crate) fn seal(spec: &ChainSpec, header: &mut Header, step: u64, signer: &impl Signer, empty_steps: Option<Bytes>) {
     let format = spec.header_format();
     let empty_steps = format.has_empty_steps(header.number).then(|| empty_steps.unwrap_or_else(|| vec![0xc0].into()));
     let mut seal = AuraSeal { step: Step(step), signature: [0; 65], empty_steps };
@@ -87,7 +87,7 @@ pub fn seal(spec: &ChainSpec, header: &mut Header, step: u64, signer: &impl Sign
 }
 
 /// A sealed child of `parent`, by whoever of `0..n` has that step.
-pub fn sealed_child(spec: &ChainSpec, parent: &Header, step: u64, n: usize) -> Header {
+pub(crate) fn sealed_child(spec: &ChainSpec, parent: &Header, step: u64, n: usize) -> Header {
     let signer = signer(step as usize % n);
     let mut header = child(spec, parent, step, signer.address());
     seal(spec, &mut header, step, &signer, None);
@@ -95,18 +95,18 @@ pub fn sealed_child(spec: &ChainSpec, parent: &Header, step: u64, n: usize) -> H
 }
 
 /// The start of `step` by the rules' schedule.
-pub fn at_step(rules: &Rules, step: u64) -> Duration {
+pub(crate) fn at_step(rules: &Rules, step: u64) -> Duration {
     rules.steps().start_of(Step(step))
 }
 
-pub fn hex_u256(value: &Value) -> U256 {
+pub(crate) fn hex_u256(value: &Value) -> U256 {
     value.as_str().unwrap().parse().unwrap()
 }
 
-pub fn hex_bytes(value: &Value) -> Bytes {
+pub(crate) fn hex_bytes(value: &Value) -> Bytes {
     value.as_str().unwrap().parse().unwrap()
 }
 
-pub fn hash(value: &Value) -> B256 {
+pub(crate) fn hash(value: &Value) -> B256 {
     value.as_str().unwrap().parse().unwrap()
 }
