@@ -1,1 +1,39 @@
-//! The node's database: blocks, flat state, history and the Merkle-Patricia commitment on RocksDB
+//! The node's database: blocks, flat state with its history, and the state commitment, on RocksDB.
+//!
+//! ```text
+//!                    put_block (fsync)                        advance (one batch)
+//!   SealedBlock ───────────────────────▶ headers, bodies      ┌──────────────────────────▶ flat state, history, undo,
+//!   CommittedBlock ──insert──▶ StateTree: layers in memory ───┘                            index, receipts, trie nodes, tip
+//!                                 │
+//!   state_at(block) ◀─ layers, then flat tables, or history for the past
+//!   commit(parent, changes) ◀─ Commitment: root and new nodes, computed, not stored
+//! ```
+//!
+//! One [`Writer`], which cannot be cloned, changes the database; [`Database`] and [`StateTree`] are cheap handles for
+//! reading. What a block did is on disk before it may be announced ([`Writer::put_block`]); what its state became may
+//! lag behind and is computed again from [`Database::unpersisted`] after a crash.
+//!
+//! This crate knows nothing of consensus, of transactions' meaning or of the network. It is the only one that names
+//! RocksDB.
+
+mod codec;
+mod commitment;
+mod core;
+mod database;
+mod error;
+mod flat;
+mod overlay;
+mod persisted;
+mod rocks;
+mod tables;
+mod tree;
+mod trie;
+mod unwind;
+mod writer;
+
+pub use commitment::{AccountProof, Commitment, Committed, StorageProof, TrieNodes};
+pub use database::{Database, History, StoredBlock, Tip};
+pub use error::StorageError;
+pub use tree::StateTree;
+pub use trie::{MerklePatricia, NoNodes, NodeSource, genesis_root};
+pub use writer::Writer;

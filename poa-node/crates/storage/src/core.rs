@@ -1,0 +1,157 @@
+//! What the database's readers, its writer and the state tree share.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use alloy::primitives::{B256, Bytes};
+use aurum_types::BlockNumber;
+
+use crate::{
+    Commitment, MerklePatricia, StorageError, Tip,
+    codec::{Key, NumberHash},
+    overlay::{Overlay, PendingNodes},
+    rocks::{Batch, Rocks},
+    tables,
+};
+
+/// Names in table Meta. What other crates keep there lies under `user/`.
+pub(crate) mod names {
+    pub(crate) const SCHEMA: &str = "schema";
+    pub(crate) const GENESIS: &str = "genesis";
+    pub(crate) const TIP: &str = "tip";
+    pub(crate) const HISTORY_FLOOR: &str = "history-floor";
+    pub(crate) const USER: &str = "user/";
+}
+
+/// Shared by `Arc`; see [`Self::unwinds`] for the one lock whose order matters.
+pub(crate) struct Core {
+    pub(crate) rocks: Arc<Rocks>,
+    /// Nodes of the blocks in `overlay`.
+    pub(crate) pending: Arc<PendingNodes>,
+    pub(crate) commitment: Box<dyn Commitment>,
+    overlay: RwLock<Overlay>,
+    /// How often the persisted chain was unwound. Held shared while flat state and history are read together, alone
+    /// while they go backwards. Taken before `overlay` wherever both are.
+    unwinds: RwLock<u64>,
+    /// The flat tables hold no writes of blocks above this one. Raised *before* such writes are made.
+    flat_up_to: AtomicU64,
+    /// States before this block can no longer be read. Raised *before* their history is deleted.
+    history_floor: AtomicU64,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("rocks", &self.rocks).field("tip", &self.overlay().tip()).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    pub(crate) fn open(path: &Path) -> Result<Arc<Self>, StorageError> {
+        let rocks = Arc::new(Rocks::open(path)?);
+        check_schema(&rocks)?;
+        let tip = match rocks.get::<tables::Meta>(&names::TIP.to_owned())? {
+            Some(bytes) => {
+                let tip = NumberHash::from_bytes(&bytes);
+                tip.map(|tip| Tip { number: tip.number, hash: tip.hash })
+                    .map(Some)
+                    .ok_or_else(|| StorageError::corrupt("Meta", "malformed tip"))?
+            }
+            None => None,
+        };
+        let floor = rocks.get::<tables::Meta>(&names::HISTORY_FLOOR.to_owned())?;
+        let floor = floor.map_or(Some(0), |bytes| BlockNumber::from_bytes(&bytes));
+        let floor = floor.ok_or_else(|| StorageError::corrupt("Meta", "malformed history floor"))?;
+        let pending = Arc::new(PendingNodes::new(Arc::clone(&rocks)));
+        Ok(Arc::new(Self {
+            commitment: Box::new(MerklePatricia::new(pending.clone())),
+            rocks,
+            pending,
+            overlay: RwLock::new(Overlay::new(tip)),
+            unwinds: RwLock::new(0),
+            flat_up_to: AtomicU64::new(tip.map_or(0, |tip| tip.number)),
+            history_floor: AtomicU64::new(floor),
+        }))
+    }
+
+    /// A panic under these locks cannot leave them half-changed: writers only replace whole values.
+    pub(crate) fn overlay(&self) -> RwLockReadGuard<'_, Overlay> {
+        self.overlay.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn overlay_mut(&self) -> RwLockWriteGuard<'_, Overlay> {
+        self.overlay.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn unwinds(&self) -> RwLockReadGuard<'_, u64> {
+        self.unwinds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn unwinds_mut(&self) -> RwLockWriteGuard<'_, u64> {
+        self.unwinds.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn flat_up_to(&self) -> BlockNumber {
+        self.flat_up_to.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_flat_up_to(&self, number: BlockNumber) {
+        self.flat_up_to.store(number, Ordering::SeqCst);
+    }
+
+    pub(crate) fn history_floor(&self) -> BlockNumber {
+        self.history_floor.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_history_floor(&self, number: BlockNumber) {
+        self.history_floor.store(number, Ordering::SeqCst);
+    }
+
+    /// Hash of the persisted canonical block at `number`.
+    pub(crate) fn canonical_hash(&self, number: BlockNumber) -> Result<Option<B256>, StorageError> {
+        self.rocks.get::<tables::Canonical>(&number)
+    }
+
+    /// The persisted canonical block with this hash.
+    pub(crate) fn persisted(&self, hash: B256) -> Result<Option<Tip>, StorageError> {
+        let Some(header) = self.rocks.get::<tables::Headers>(&hash)? else { return Ok(None) };
+        let number = header.0.number;
+        let canonical = self.canonical_hash(number)? == Some(hash);
+        Ok(canonical.then_some(Tip { number, hash }))
+    }
+
+    /// State root after a block that is held: in the overlay, or persisted and canonical.
+    pub(crate) fn state_root(&self, block: B256) -> Result<Option<B256>, StorageError> {
+        if let Some(layer) = self.overlay().block(block) {
+            return Ok(Some(layer.header().state_root));
+        }
+        let Some(header) = self.rocks.get::<tables::Headers>(&block)? else { return Ok(None) };
+        let canonical = self.canonical_hash(header.0.number)? == Some(block);
+        Ok(canonical.then_some(header.0.state_root))
+    }
+}
+
+/// Writes the tip's name into a batch.
+pub(crate) fn put_tip(batch: &mut Batch, tip: Tip) {
+    let bytes = NumberHash { number: tip.number, hash: tip.hash }.to_bytes();
+    batch.put::<tables::Meta>(&names::TIP.to_owned(), &Bytes::from(bytes));
+}
+
+fn check_schema(rocks: &Rocks) -> Result<(), StorageError> {
+    let key = names::SCHEMA.to_owned();
+    let expected = tables::SCHEMA_VERSION;
+    let Some(found) = rocks.get::<tables::Meta>(&key)? else {
+        let mut batch = Batch::default();
+        batch.put::<tables::Meta>(&key, &Bytes::from(expected.to_bytes()));
+        return rocks.write_durably(batch);
+    };
+    let found = u64::from_bytes(&found).ok_or_else(|| StorageError::corrupt("Meta", "malformed schema version"))?;
+    if found != expected {
+        return Err(StorageError::OtherSchema { path: rocks.path().to_owned(), found, expected });
+    }
+    Ok(())
+}

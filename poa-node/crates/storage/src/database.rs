@@ -1,0 +1,206 @@
+//! Reading what is persisted: blocks and their places.
+
+use std::{path::Path, sync::Arc};
+
+use alloy::primitives::{Address, B256, Bytes};
+use aurum_types::{Block, BlockNumber, Header, Receipt, Score};
+
+use crate::{
+    StateTree, StorageError, Writer,
+    codec::{Key, NumberHash},
+    core::{Core, names},
+    tables,
+};
+
+/// The newest block whose state is in the flat tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Its height.
+    pub number: BlockNumber,
+    /// Its hash.
+    pub hash: B256,
+}
+
+/// How far back states can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    /// To genesis.
+    #[default]
+    Archive,
+    /// This many blocks behind the tip; fewer than [`Self::LEAST`] count as that.
+    Last(u64),
+}
+
+impl History {
+    /// What is always kept, so that the persisted chain can be unwound while finality stalls.
+    pub const LEAST: u64 = 128;
+}
+
+/// A block that is stored but not persisted: its state is to be computed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBlock {
+    /// Its height.
+    pub number: BlockNumber,
+    /// Its hash.
+    pub hash: B256,
+    /// Total difficulty, as it was stored with it.
+    pub score: Score,
+    /// Its place in the order in which blocks were first stored.
+    pub arrival: u64,
+}
+
+/// The node's database, for reading. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    core: Arc<Core>,
+}
+
+impl Database {
+    /// Opens a directory, or makes it. Whatever moment the last process died at, what is found is consistent: the tip
+    /// with its state, and in [`Self::unpersisted`] every block that was stored above it.
+    ///
+    /// # Errors
+    /// [`StorageError::InUse`], [`StorageError::OtherSchema`], and whatever the disk says.
+    pub fn open(path: &Path) -> Result<(Self, Writer), StorageError> {
+        Self::open_with(path, History::Archive)
+    }
+
+    /// As [`Self::open`], choosing how much history is kept from now on.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(path: &Path, history: History) -> Result<(Self, Writer), StorageError> {
+        let core = Core::open(path)?;
+        Ok((Self { core: Arc::clone(&core) }, Writer::new(core, history)))
+    }
+
+    /// The states of this database.
+    pub fn state_tree(&self) -> StateTree {
+        StateTree::new(Arc::clone(&self.core))
+    }
+
+    /// Hash of block 0; `None` before genesis was written.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn genesis(&self) -> Result<Option<B256>, StorageError> {
+        self.core.canonical_hash(0)
+    }
+
+    /// The persisted tip; `None` before genesis.
+    pub fn persisted(&self) -> Option<Tip> {
+        self.core.overlay().tip()
+    }
+
+    /// The consensus engine's snapshot that belongs to the persisted tip.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn engine(&self) -> Result<Option<Bytes>, StorageError> {
+        self.persisted().map_or(Ok(None), |tip| self.core.rocks.get::<tables::Engines>(&tip.number))
+    }
+
+    /// A stored header, canonical or not.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn header(&self, hash: B256) -> Result<Option<Header>, StorageError> {
+        Ok(self.core.rocks.get::<tables::Headers>(&hash)?.map(|header| header.0))
+    }
+
+    /// A stored block, canonical or not.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn block(&self, hash: B256) -> Result<Option<Block>, StorageError> {
+        let Some(header) = self.header(hash)? else { return Ok(None) };
+        let body = self.core.rocks.get::<tables::Bodies>(&hash)?;
+        let body = body.ok_or_else(|| StorageError::corrupt("Bodies", format!("header without body: {hash}")))?;
+        Ok(Some(Block { header, transactions: body.transactions, uncles: body.uncles }))
+    }
+
+    /// Total difficulty of the chain that ends in a stored block.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn score(&self, hash: B256) -> Result<Option<Score>, StorageError> {
+        let Some(header) = self.header(hash)? else { return Ok(None) };
+        let arrival = self.core.rocks.get::<tables::Arrivals>(&NumberHash { number: header.number, hash })?;
+        Ok(arrival.map(|arrival| arrival.score))
+    }
+
+    /// Receipts of a persisted block.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn receipts(&self, hash: B256) -> Result<Option<Vec<Receipt>>, StorageError> {
+        self.core.rocks.get::<tables::Receipts>(&hash)
+    }
+
+    /// Senders of a persisted block's transactions, in their order.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn senders(&self, hash: B256) -> Result<Option<Vec<Address>>, StorageError> {
+        self.core.rocks.get::<tables::Senders>(&hash)
+    }
+
+    /// Hash of the persisted canonical block at a height.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn canonical_hash(&self, number: BlockNumber) -> Result<Option<B256>, StorageError> {
+        self.core.canonical_hash(number)
+    }
+
+    /// Block and index of a transaction in the persisted canonical chain.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn tx_location(&self, tx_hash: B256) -> Result<Option<(B256, usize)>, StorageError> {
+        let Some(place) = self.core.rocks.get::<tables::Transactions>(&tx_hash)? else { return Ok(None) };
+        let index = usize::try_from(place.index)
+            .map_err(|_| StorageError::corrupt("Transactions", "index beyond this machine's words"))?;
+        Ok(self.canonical_hash(place.block)?.map(|hash| (hash, index)))
+    }
+
+    /// What [`Writer::put_meta`] stored.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        let key = format!("{}{key}", names::USER);
+        Ok(self.core.rocks.get::<tables::Meta>(&key)?.map(|bytes| bytes.to_vec()))
+    }
+
+    /// The first block whose state can be read.
+    pub fn history_from(&self) -> BlockNumber {
+        self.core.history_floor()
+    }
+
+    /// Every stored block that continues the persisted tip, parents before children, of one height the first seen first:
+    /// what is run again after opening.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn unpersisted(&self) -> Result<Vec<StoredBlock>, StorageError> {
+        let Some(tip) = self.persisted() else { return Ok(Vec::new()) };
+        let mut arrivals = self
+            .core
+            .rocks
+            .scan::<tables::Arrivals>(&(tip.number + 1).to_bytes(), &[])?
+            .collect::<Result<Vec<_>, _>>()?;
+        arrivals.sort_unstable_by_key(|(key, arrival)| (key.number, arrival.order));
+        let mut known = std::collections::HashSet::from([tip.hash]);
+        let mut blocks = Vec::new();
+        for (NumberHash { number, hash }, arrival) in arrivals {
+            let header = self.header(hash)?;
+            let header = header.ok_or_else(|| StorageError::corrupt("Headers", format!("no header of {hash}")))?;
+            if known.contains(&header.parent_hash) {
+                known.insert(hash);
+                blocks.push(StoredBlock { number, hash, score: arrival.score, arrival: arrival.order });
+            }
+        }
+        Ok(blocks)
+    }
+}

@@ -1,0 +1,91 @@
+//! The state after one persisted block: the flat tables, or what history says they were.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH, StateError, StateReader};
+
+use crate::{
+    StorageError, Tip,
+    codec::{AddressAt, Key, Slot, SlotAt},
+    core::Core,
+    tables,
+};
+
+/// Stays right while the tip moves on above its block: then history answers instead of the flat tables.
+#[derive(Clone, Debug)]
+pub(crate) struct PersistedState {
+    core: Arc<Core>,
+    block: Tip,
+    /// [`Core::unwinds`] when the block was known to be canonical.
+    unwinds: u64,
+}
+
+impl PersistedState {
+    /// `unwinds` must have been read before `block` was found canonical.
+    pub(crate) const fn new(core: Arc<Core>, block: Tip, unwinds: u64) -> Self {
+        Self { core, block, unwinds }
+    }
+
+    /// Reads flat state first and history after it, so that whatever is written in between is seen in history.
+    fn read<T>(
+        &self,
+        flat: impl FnOnce() -> Result<T, StorageError>,
+        history: impl FnOnce() -> Result<Option<T>, StorageError>,
+    ) -> Result<T, StorageError> {
+        let missing = StorageError::MissingState { block: self.block.hash };
+        let unwinds = self.core.unwinds();
+        if *unwinds != self.unwinds && self.core.canonical_hash(self.block.number)? != Some(self.block.hash) {
+            return Err(missing);
+        }
+        let now = flat()?;
+        if self.core.flat_up_to() == self.block.number {
+            return Ok(now);
+        }
+        let before = history()?;
+        if self.core.history_floor() > self.block.number {
+            return Err(missing);
+        }
+        Ok(before.unwrap_or(now))
+    }
+
+    fn behind(&self) -> BlockNumber {
+        self.block.number + 1
+    }
+}
+
+impl StateReader for PersistedState {
+    fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
+        let rocks = &self.core.rocks;
+        let from = AddressAt { key: address, block: self.behind() };
+        Ok(self.read(
+            || rocks.get::<tables::Accounts>(&address),
+            || rocks.seek::<tables::AccountHistory>(&from, address.len()),
+        )?)
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        let rocks = &self.core.rocks;
+        let key = Slot { address, slot };
+        let from = SlotAt { key, block: self.behind() };
+        Ok(self.read(
+            || Ok(rocks.get::<tables::Slots>(&key)?.unwrap_or_default()),
+            || rocks.seek::<tables::SlotHistory>(&from, key.to_bytes().len()),
+        )?)
+    }
+
+    fn code(&self, hash: B256) -> Result<Bytes, StateError> {
+        if hash == EMPTY_CODE_HASH {
+            return Ok(Bytes::new());
+        }
+        let code = self.core.rocks.get::<tables::Code>(&hash)?;
+        Ok(code.ok_or_else(|| StorageError::corrupt("Code", format!("no code with hash {hash}")))?)
+    }
+
+    fn block_hash(&self, number: BlockNumber) -> Result<Option<B256>, StateError> {
+        if number > self.block.number {
+            return Ok(None);
+        }
+        Ok(self.read(|| self.core.canonical_hash(number), || Ok(None))?)
+    }
+}

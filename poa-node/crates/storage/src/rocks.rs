@@ -1,0 +1,210 @@
+//! RocksDB behind typed tables. Nothing else in the node names it.
+
+use std::path::{Path, PathBuf};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
+    IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use crate::{
+    StorageError,
+    codec::{Key, Value},
+    tables::{ALL, Shape, Table},
+};
+
+/// Shared by all tables. Small on purpose: five nodes may run on one machine.
+const BLOCK_CACHE_BYTES: usize = 32 << 20;
+/// Unflushed writes of one table; a full one is flushed.
+const WRITE_BUFFER_BYTES: usize = 4 << 20;
+/// Unflushed writes of all tables together.
+const ALL_WRITE_BUFFERS_BYTES: usize = 24 << 20;
+/// The log is cut when it grows past this, by flushing the tables that hold it up.
+const LOG_BYTES: u64 = 64 << 20;
+
+/// An open database.
+pub(crate) struct Rocks {
+    db: DB,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for Rocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rocks").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Writes that happen together or not at all.
+#[derive(Default)]
+pub(crate) struct Batch(Vec<(&'static str, Vec<u8>, Option<Vec<u8>>)>);
+
+impl Batch {
+    /// Sets a key.
+    pub(crate) fn put<T: Table>(&mut self, key: &T::Key, value: &T::Value) {
+        self.put_encoded::<T>(key, value.to_value().into_owned());
+    }
+
+    /// Sets a key to bytes that are already the value's encoding.
+    pub(crate) fn put_encoded<T: Table>(&mut self, key: &T::Key, value: Vec<u8>) {
+        self.0.push((T::NAME, key.to_bytes(), Some(value)));
+    }
+
+    /// Removes a key.
+    pub(crate) fn delete<T: Table>(&mut self, key: &T::Key) {
+        self.0.push((T::NAME, key.to_bytes(), None));
+    }
+}
+
+impl Rocks {
+    /// Opens the directory, creating what is missing. What a crash left half-written at the log's end is cut off.
+    pub(crate) fn open(path: &Path) -> Result<Self, StorageError> {
+        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let tables = ALL.iter().map(|(name, shape)| ColumnFamilyDescriptor::new(*name, table_options(*shape, &cache)));
+        let db = DB::open_cf_descriptors(&database_options(), path, tables).map_err(|error| {
+            // RocksDB has no kind for this; its message is "IO error: lock hold by current process" within one process
+            // and "IO error: While lock file: …/LOCK: Resource temporarily unavailable" across processes.
+            let message = error.to_string();
+            if message.contains("lock hold by") || message.contains("While lock file") {
+                StorageError::InUse { path: path.to_owned() }
+            } else {
+                StorageError::disk("open", &error)
+            }
+        })?;
+        Ok(Self { db, path: path.to_owned() })
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads a key.
+    pub(crate) fn get<T: Table>(&self, key: &T::Key) -> Result<Option<T::Value>, StorageError> {
+        let bytes =
+            self.db.get_pinned_cf(self.table(T::NAME)?, key.to_bytes()).map_err(|e| StorageError::disk("read", &e))?;
+        bytes.map(|bytes| decode::<T>(&bytes)).transpose()
+    }
+
+    /// The first record at or behind `from` whose key starts with the first `prefix` bytes of `from`.
+    pub(crate) fn seek<T: Table>(&self, from: &T::Key, prefix: usize) -> Result<Option<T::Value>, StorageError> {
+        let from = from.to_bytes();
+        let mut options = ReadOptions::default();
+        if let Some(end) = after_prefix(&from[..prefix]) {
+            options.set_iterate_upper_bound(end);
+        }
+        let mut iterator = self.db.raw_iterator_cf_opt(self.table(T::NAME)?, options);
+        iterator.seek(&from);
+        let value = iterator.value().map(decode::<T>).transpose()?;
+        iterator.status().map_err(|error| StorageError::disk("seek", &error))?;
+        Ok(value)
+    }
+
+    /// All records from `from` on whose keys start with `prefix`, in the keys' order.
+    pub(crate) fn scan<T: Table>(
+        &self,
+        from: &[u8],
+        prefix: &[u8],
+    ) -> Result<impl Iterator<Item = Result<(T::Key, T::Value), StorageError>> + '_, StorageError> {
+        let mut options = ReadOptions::default();
+        if let Some(end) = after_prefix(prefix) {
+            options.set_iterate_upper_bound(end);
+        }
+        let mode = IteratorMode::From(from, Direction::Forward);
+        Ok(self.db.iterator_cf_opt(self.table(T::NAME)?, options, mode).map(|record| {
+            let (key, value) = record.map_err(|error| StorageError::disk("scan", &error))?;
+            let key = Key::from_bytes(&key).ok_or_else(|| StorageError::corrupt(T::NAME, "malformed key"))?;
+            Ok((key, decode::<T>(&value)?))
+        }))
+    }
+
+    /// Number of the last write; grows with every write.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.db.latest_sequence_number()
+    }
+
+    /// Writes the batch and returns when it is on disk (fsync).
+    pub(crate) fn write_durably(&self, batch: Batch) -> Result<(), StorageError> {
+        self.write_with(batch, true)
+    }
+
+    /// Writes the batch to the log. It survives this process; after a power failure it may be gone as a whole, together
+    /// with everything written after it.
+    pub(crate) fn write(&self, batch: Batch) -> Result<(), StorageError> {
+        self.write_with(batch, false)
+    }
+
+    fn write_with(&self, batch: Batch, sync: bool) -> Result<(), StorageError> {
+        let mut writes = WriteBatch::default();
+        for (name, key, value) in batch.0 {
+            let table = self.table(name)?;
+            match value {
+                Some(value) => writes.put_cf(table, key, value),
+                None => writes.delete_cf(table, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.db.write_opt(writes, &options).map_err(|error| StorageError::disk("write", &error))
+    }
+
+    fn table(&self, name: &'static str) -> Result<&ColumnFamily, StorageError> {
+        self.db.cf_handle(name).ok_or_else(|| StorageError::corrupt(name, "no such table"))
+    }
+}
+
+fn decode<T: Table>(bytes: &[u8]) -> Result<T::Value, StorageError> {
+    T::Value::from_value(bytes).ok_or_else(|| StorageError::corrupt(T::NAME, "malformed value"))
+}
+
+/// The smallest key behind all keys that start with `prefix`; `None` where there is none.
+fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Some(end);
+        }
+    }
+    None
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_db_write_buffer_size(ALL_WRITE_BUFFERS_BYTES);
+    options.set_max_total_wal_size(LOG_BYTES);
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_max_background_jobs(2);
+    options.set_max_open_files(256);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options.set_log_level(LogLevel::Warn);
+    options.set_stats_dump_period_sec(0);
+    options
+}
+
+fn table_options(shape: Shape, cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks.set_format_version(5);
+    let mut options = Options::default();
+    options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+    options.set_arena_block_size(64 << 10);
+    options.set_max_write_buffer_number(2);
+    options.set_target_file_size_base(16 << 20);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_compression_type(DBCompressionType::Lz4);
+    match shape {
+        Shape::Point => blocks.set_bloom_filter(10.0, false),
+        Shape::Range => {}
+        Shape::Bulk => {
+            blocks.set_block_size(16 << 10);
+            options.set_bottommost_compression_type(DBCompressionType::Zstd);
+        }
+    }
+    options.set_block_based_table_factory(&blocks);
+    options
+}

@@ -1,0 +1,168 @@
+//! The states that can be read and built upon: the persisted tip, every unpersisted block above it, and the past.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use aurum_types::{Account, BlockNumber, CommittedBlock, StateChanges, StateError, StateReader};
+
+use crate::{
+    AccountProof, Committed, StorageError, Tip, TrieNodes, core::Core, overlay::Slice, persisted::PersistedState,
+};
+
+/// States by block, linked by parent hash. Cheap to clone; all clones are one tree.
+///
+/// ```text
+///   past ◀── persisted tip ◀── layer ◀── layer          each layer: what one block changed, and its trie nodes
+///   history   flat tables  ◀── layer (fork)             advance: layers move into the tables, other forks go
+/// ```
+#[derive(Clone, Debug)]
+pub struct StateTree {
+    core: Arc<Core>,
+}
+
+impl StateTree {
+    pub(crate) const fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The persisted tip; `None` before genesis.
+    pub fn tip(&self) -> Option<Tip> {
+        self.core.overlay().tip()
+    }
+
+    /// The state after `block`, or `None` where it is not held: unknown, on a fork that was given up, or pruned.
+    ///
+    /// The reader is a value: it stays right while blocks are added, persisted and given up. Only when the persisted
+    /// chain is unwound below its block does it answer with an error.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn state_at(&self, block: B256) -> Result<Option<Arc<dyn StateReader>>, StorageError> {
+        let unwinds = self.core.unwinds();
+        let (slice, tip) = {
+            let overlay = self.core.overlay();
+            (overlay.slice(block), overlay.tip())
+        };
+        let Some(tip) = tip else { return Ok(None) };
+        if let Some(slice) = slice {
+            let root = if slice.root == tip.hash { Some(tip) } else { self.core.persisted(slice.root)? };
+            let Some(root) = root.filter(|root| root.number >= self.core.history_floor()) else { return Ok(None) };
+            let base = PersistedState::new(Arc::clone(&self.core), root, *unwinds);
+            return Ok(Some(Arc::new(OverlayState { slice, base })));
+        }
+        let block = if block == tip.hash { Some(tip) } else { self.core.persisted(block)? };
+        Ok(block.filter(|block| block.number >= self.core.history_floor()).map(|block| {
+            Arc::new(PersistedState::new(Arc::clone(&self.core), block, *unwinds)) as Arc<dyn StateReader>
+        }))
+    }
+
+    /// The root after `changes` on top of the state after `parent`. Computes only; nothing is kept.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingState`] for an unknown parent; when the disk fails.
+    pub fn commit(&self, parent: B256, changes: &StateChanges) -> Result<Committed, StorageError> {
+        let root = self.core.state_root(parent)?.ok_or(StorageError::MissingState { block: parent })?;
+        self.core.commitment.apply(root, changes)
+    }
+
+    /// Adds a block whose parent is persisted or in the tree, with the nodes [`Self::commit`] gave. Adding it again does
+    /// nothing. A fork that starts below the tip lives on history; [`crate::Writer::advance`] drops it,
+    /// [`crate::Writer::advance_keeping_forks`] does not.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingState`] for an unknown parent.
+    pub fn insert(&self, block: Arc<CommittedBlock>, nodes: TrieNodes) -> Result<(), StorageError> {
+        let on_persisted = self.core.persisted(block.header().parent_hash)?.is_some();
+        let mut overlay = self.core.overlay_mut();
+        if overlay.insert(block, nodes.clone(), on_persisted)? {
+            self.core.pending.hold(&nodes);
+        }
+        Ok(())
+    }
+
+    /// Drops unpersisted blocks that nobody will build on. Whoever names a block names the blocks on it too.
+    pub fn forget(&self, blocks: &[B256]) {
+        let gone = self.core.overlay_mut().remove(blocks);
+        gone.iter().for_each(|nodes| self.core.pending.release(nodes));
+    }
+
+    /// An unpersisted block.
+    pub fn block(&self, hash: B256) -> Option<Arc<CommittedBlock>> {
+        self.core.overlay().block(hash).cloned()
+    }
+
+    /// The unpersisted blocks from above the tip up to and with `hash`, ascending: what [`crate::Writer::advance`]
+    /// takes. Empty where `hash` is not unpersisted.
+    pub fn path(&self, hash: B256) -> Vec<Arc<CommittedBlock>> {
+        self.core.overlay().path(hash).unwrap_or_default()
+    }
+
+    /// How many unpersisted blocks are held, on all forks.
+    pub fn len(&self) -> usize {
+        self.core.overlay().len()
+    }
+
+    /// Whether every known block is persisted.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Proves an account and some slots against the state root of `block` (EIP-1186); `None` where that block's state is
+    /// not held.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn prove(&self, block: B256, address: Address, slots: &[U256]) -> Result<Option<AccountProof>, StorageError> {
+        let Some(root) = self.core.state_root(block)? else { return Ok(None) };
+        match self.core.commitment.prove(root, address, slots) {
+            // The block left the tree while its proof was made.
+            Err(StorageError::MissingNode { .. }) if self.core.state_root(block)?.is_none() => Ok(None),
+            proof => proof.map(Some),
+        }
+    }
+}
+
+/// The state after an unpersisted block.
+#[derive(Debug)]
+struct OverlayState {
+    slice: Slice,
+    base: PersistedState,
+}
+
+impl StateReader for OverlayState {
+    fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
+        for span in &self.slice.spans {
+            if let Some(change) = span.accounts.get(&address) {
+                return Ok(change.account);
+            }
+        }
+        self.base.account(address)
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
+        for span in &self.slice.spans {
+            let Some(change) = span.accounts.get(&address) else { continue };
+            if change.account.is_none() {
+                return Ok(U256::ZERO);
+            }
+            if let Some(value) = change.storage.get(&slot) {
+                return Ok(*value);
+            }
+            if change.storage_wiped {
+                return Ok(U256::ZERO);
+            }
+        }
+        self.base.storage(address, slot)
+    }
+
+    fn code(&self, hash: B256) -> Result<Bytes, StateError> {
+        let held = self.slice.spans.iter().find_map(|span| span.code.get(&hash));
+        held.map_or_else(|| self.base.code(hash), |code| Ok(code.clone()))
+    }
+
+    fn block_hash(&self, number: BlockNumber) -> Result<Option<B256>, StateError> {
+        let Some(back) = self.slice.number.checked_sub(number) else { return Ok(None) };
+        let held = usize::try_from(back).ok().and_then(|back| self.slice.hashes.get(back));
+        held.map_or_else(|| self.base.block_hash(number), |hash| Ok(Some(*hash)))
+    }
+}

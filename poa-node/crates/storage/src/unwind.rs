@@ -1,0 +1,114 @@
+//! Going back behind the persisted tip, for a reorganisation deeper than what was kept in memory.
+
+use alloy::primitives::{B256, Bytes, map::HashSet};
+use aurum_types::BlockNumber;
+
+use crate::{StorageError, Tip, Writer, codec::Key, core::put_tip, flat::FlatBatch, rocks::Batch, tables};
+
+impl Writer {
+    /// Takes persisted blocks off until the tip is `to`, or below it the next block with an engine snapshot (one at which
+    /// [`Self::advance`] once stopped); returns that tip. Flat state, index and lookups become what they were; the
+    /// blocks themselves stay stored, and the state tree is empty. Durable. Readers of states that are gone get errors.
+    ///
+    /// # Errors
+    /// [`StorageError::UnwindTooDeep`] where history or engine snapshots do not reach, and when the disk fails.
+    pub fn unwind(&mut self, to: BlockNumber) -> Result<Tip, StorageError> {
+        let core = self.core.clone();
+        let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
+        let landing = self.landing(to.min(old.number))?;
+        if landing == old {
+            return Ok(old);
+        }
+        let mut batch = Batch::default();
+        self.take_off(old, landing, &mut batch)?;
+
+        let mut unwinds = core.unwinds_mut();
+        core.rocks.write_durably(batch)?;
+        *unwinds += 1;
+        core.set_flat_up_to(landing.number);
+        let gone = core.overlay_mut().reset(landing);
+        gone.iter().for_each(|nodes| core.pending.release(nodes));
+        Ok(landing)
+    }
+
+    /// Takes persisted blocks off until the tip is `to`, for whose engine state the caller vouches with a snapshot. Forks
+    /// that start at or below `to` stay in the tree. Otherwise as [`Self::unwind`].
+    ///
+    /// # Errors
+    /// [`StorageError::UnwindTooDeep`] where history does not reach, and when the disk fails.
+    pub fn unwind_to(&mut self, to: BlockNumber, engine: &[u8]) -> Result<Tip, StorageError> {
+        let core = self.core.clone();
+        let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
+        if to >= old.number {
+            return Ok(old);
+        }
+        let oldest = core.history_floor();
+        if to < oldest {
+            return Err(StorageError::UnwindTooDeep { to, oldest });
+        }
+        let landing = Tip { number: to, hash: self.canonical(to)? };
+        let mut batch = Batch::default();
+        let unwound = self.take_off(old, landing, &mut batch)?;
+        batch.put::<tables::Engines>(&to, &Bytes::copy_from_slice(engine));
+
+        let mut unwinds = core.unwinds_mut();
+        core.rocks.write_durably(batch)?;
+        *unwinds += 1;
+        core.set_flat_up_to(landing.number);
+        let gone = core.overlay_mut().reset_keeping_forks(landing, &unwound);
+        gone.iter().for_each(|nodes| core.pending.release(nodes));
+        Ok(landing)
+    }
+
+    /// Writes the undoing of the blocks above `landing` into a batch; returns their hashes.
+    fn take_off(&self, old: Tip, landing: Tip, batch: &mut Batch) -> Result<HashSet<B256>, StorageError> {
+        let core = &self.core;
+        let mut unwound = HashSet::default();
+        let mut flat = FlatBatch::new(&core.rocks);
+        for number in (landing.number + 1..=old.number).rev() {
+            flat.revert(number, batch)?;
+            let hash = self.canonical(number)?;
+            self.forget_canonical(number, hash, batch)?;
+            unwound.insert(hash);
+        }
+        flat.finish(batch);
+        put_tip(batch, landing);
+        Ok(unwound)
+    }
+
+    /// The highest block at or below `to` that can be returned to.
+    fn landing(&self, to: BlockNumber) -> Result<Tip, StorageError> {
+        let floor = self.core.history_floor();
+        let mut oldest = None;
+        let mut landing = None;
+        for record in self.core.rocks.scan::<tables::Engines>(&floor.to_bytes(), &[])? {
+            let (number, _) = record?;
+            oldest = oldest.or(Some(number));
+            if number > to {
+                break;
+            }
+            landing = Some(number);
+        }
+        let oldest = oldest.ok_or_else(|| StorageError::corrupt("Engines", "no snapshot"))?;
+        let number = landing.ok_or(StorageError::UnwindTooDeep { to, oldest })?;
+        Ok(Tip { number, hash: self.canonical(number)? })
+    }
+
+    fn canonical(&self, number: BlockNumber) -> Result<B256, StorageError> {
+        let hash = self.core.canonical_hash(number)?;
+        hash.ok_or_else(|| StorageError::corrupt("Canonical", format!("no block {number}")))
+    }
+
+    fn forget_canonical(&self, number: BlockNumber, hash: B256, batch: &mut Batch) -> Result<(), StorageError> {
+        let body = self.core.rocks.get::<tables::Bodies>(&hash)?;
+        let body = body.ok_or_else(|| StorageError::corrupt("Bodies", format!("no body of {hash}")))?;
+        for tx in &body.transactions {
+            batch.delete::<tables::Transactions>(tx.tx_hash());
+        }
+        batch.delete::<tables::Canonical>(&number);
+        batch.delete::<tables::Receipts>(&hash);
+        batch.delete::<tables::Senders>(&hash);
+        batch.delete::<tables::Engines>(&number);
+        Ok(())
+    }
+}

@@ -1,0 +1,223 @@
+//! The one hand that writes.
+
+use std::sync::Arc;
+
+use alloy::primitives::{B256, Bytes};
+use aurum_types::{Block, CommittedBlock, Header, Receipt, Score, SealedBlock, StateChanges};
+
+use crate::{
+    History, StorageError, Tip, TrieNodes,
+    codec::{Arrival, Body, NumberHash, Place, StoredHeader, Value},
+    core::{Core, names, put_tip},
+    flat::FlatBatch,
+    overlay::Overlay,
+    rocks::Batch,
+    tables,
+};
+
+/// Engine snapshots are kept for tips this many blocks back: as far as the chain can be unwound.
+pub(crate) const KEPT_ENGINES: u64 = 1024;
+/// Most blocks whose history one call to [`Writer::advance`] deletes, so that turning pruning on does not stall it.
+const PRUNED_AT_ONCE: u64 = 1024;
+
+/// Everything that changes the database. There is one per open database.
+#[derive(Debug)]
+pub struct Writer {
+    pub(crate) core: Arc<Core>,
+    history: History,
+}
+
+impl Writer {
+    pub(crate) const fn new(core: Arc<Core>, history: History) -> Self {
+        Self { core, history }
+    }
+
+    /// Writes block 0 and its state into an empty database; in one that holds this genesis already it does nothing.
+    /// Durable. Returns the tip.
+    ///
+    /// # Errors
+    /// [`StorageError::OtherGenesis`], [`StorageError::GenesisRoot`], and when the disk fails.
+    pub fn init_genesis(
+        &mut self,
+        header: &Header,
+        changes: &StateChanges,
+        engine: &[u8],
+    ) -> Result<Tip, StorageError> {
+        let expected = header.hash_slow();
+        if let Some(tip) = self.core.overlay().tip() {
+            let found = self.core.canonical_hash(0)?.ok_or_else(|| StorageError::corrupt("Canonical", "no block 0"))?;
+            if found != expected {
+                return Err(StorageError::OtherGenesis { path: self.core.rocks.path().to_owned(), found, expected });
+            }
+            return Ok(tip);
+        }
+        let committed = self.core.commitment.apply(alloy_trie::EMPTY_ROOT_HASH, changes)?;
+        if committed.root != header.state_root {
+            return Err(StorageError::GenesisRoot { computed: committed.root, header: header.state_root });
+        }
+        let tip = Tip { number: header.number, hash: expected };
+        let mut batch = Batch::default();
+        let mut flat = FlatBatch::new(&self.core.rocks);
+        flat.apply_genesis(changes, &mut batch);
+        flat.finish(&mut batch);
+        for (hash, rlp) in committed.nodes.iter() {
+            batch.put::<tables::Nodes>(hash, rlp);
+        }
+        let block = Block { header: header.clone(), transactions: Vec::new(), uncles: Vec::new() };
+        put_block(&mut batch, &block, expected, Arrival { score: Score::default().plus(header.difficulty), order: 0 });
+        put_canonical(&mut batch, tip, &block, &[], Vec::new());
+        batch.put::<tables::Meta>(&names::GENESIS.to_owned(), &Bytes::copy_from_slice(expected.as_slice()));
+        batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
+        put_tip(&mut batch, tip);
+        self.core.rocks.write_durably(batch)?;
+        drop(self.core.overlay_mut().flatten(tip));
+        Ok(tip)
+    }
+
+    /// Stores a block with the total difficulty of its chain. Returns when it is on disk: only then may it be announced.
+    /// A block that is stored already keeps its first arrival.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn put_block(&mut self, block: &SealedBlock, score: Score) -> Result<(), StorageError> {
+        let rocks = &self.core.rocks;
+        if rocks.get::<tables::Arrivals>(&NumberHash { number: block.number(), hash: block.hash() })?.is_some() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        put_block(&mut batch, block.block(), block.hash(), Arrival { score, order: rocks.sequence() + 1 });
+        rocks.write_durably(batch)
+    }
+
+    /// Keeps a value under a name; on disk when this returns.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn put_meta(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        let mut batch = Batch::default();
+        batch.put::<tables::Meta>(&format!("{}{key}", names::USER), &Bytes::copy_from_slice(value));
+        self.core.rocks.write_durably(batch)
+    }
+
+    /// Moves unpersisted blocks, which continue the tip in this order, into the tables: state with its history, index,
+    /// receipts, trie nodes, tip and the engine's snapshot after the last of them, in one write. Blocks of other forks
+    /// leave the tree. Returns the new tip.
+    ///
+    /// Survives the end of the process as a whole or not at all. Not fsynced: after a power failure the tip may be an
+    /// older one, and the blocks, which [`Self::put_block`] made durable, are in [`crate::Database::unpersisted`].
+    ///
+    /// # Errors
+    /// [`StorageError::NotNext`] for blocks that do not continue the tip, [`StorageError::MissingState`] for blocks that
+    /// are not in the tree, and when the disk fails.
+    pub fn advance(&mut self, blocks: &[Arc<CommittedBlock>], engine: &[u8]) -> Result<Tip, StorageError> {
+        self.advance_and(blocks, engine, |overlay, tip| overlay.flatten(tip))
+    }
+
+    /// [`Self::advance`], but blocks of other forks stay in the tree until [`crate::StateTree::forget`] names them: for
+    /// a tip that is not final.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn advance_keeping_forks(
+        &mut self,
+        blocks: &[Arc<CommittedBlock>],
+        engine: &[u8],
+    ) -> Result<Tip, StorageError> {
+        let persisted: Vec<_> = blocks.iter().map(|block| block.hash()).collect();
+        self.advance_and(blocks, engine, |overlay, tip| overlay.flatten_keeping_forks(tip, &persisted))
+    }
+
+    fn advance_and(
+        &mut self,
+        blocks: &[Arc<CommittedBlock>],
+        engine: &[u8],
+        flatten: impl FnOnce(&mut Overlay, Tip) -> Vec<TrieNodes>,
+    ) -> Result<Tip, StorageError> {
+        let core = Arc::clone(&self.core);
+        let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
+        let mut tip = old;
+        let mut batch = Batch::default();
+        let mut flat = FlatBatch::new(&core.rocks);
+        for block in blocks {
+            let header = block.header();
+            if header.parent_hash != tip.hash || header.number != tip.number + 1 {
+                return Err(StorageError::NotNext { hash: block.hash(), tip_number: tip.number, tip_hash: tip.hash });
+            }
+            let overlay = core.overlay();
+            let nodes = overlay.nodes(block.hash()).ok_or(StorageError::MissingState { block: block.hash() })?;
+            for (hash, rlp) in nodes.iter() {
+                batch.put::<tables::Nodes>(hash, rlp);
+            }
+            drop(overlay);
+            tip = Tip { number: header.number, hash: block.hash() };
+            flat.apply(tip.number, block.changes(), &mut batch)?;
+            put_canonical(&mut batch, tip, block.sealed().block(), block.receipts(), block.senders().to_vec());
+        }
+        if blocks.is_empty() {
+            return Ok(tip);
+        }
+        flat.finish(&mut batch);
+        batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
+        for number in old.number.saturating_sub(KEPT_ENGINES)..tip.number.saturating_sub(KEPT_ENGINES) {
+            batch.delete::<tables::Engines>(&number);
+        }
+        put_tip(&mut batch, tip);
+        self.prune_history(old, tip, &mut batch)?;
+
+        core.set_flat_up_to(tip.number);
+        core.rocks.write(batch)?;
+        let gone = flatten(&mut core.overlay_mut(), tip);
+        gone.iter().for_each(|nodes| core.pending.release(nodes));
+        Ok(tip)
+    }
+
+    /// Deletes the history that is no longer kept, and announces it first.
+    fn prune_history(&self, old: Tip, tip: Tip, batch: &mut Batch) -> Result<(), StorageError> {
+        let History::Last(keep) = self.history else { return Ok(()) };
+        let floor = self.core.history_floor();
+        let wanted = tip.number.saturating_sub(keep.max(History::LEAST));
+        // The records of blocks above the old tip are still in this batch.
+        let raised = wanted.min(old.number).min(floor + PRUNED_AT_ONCE);
+        if raised <= floor {
+            return Ok(());
+        }
+        for number in floor + 1..=raised {
+            FlatBatch::forget(&self.core.rocks, number, batch)?;
+        }
+        let bytes = Bytes::copy_from_slice(&raised.to_be_bytes());
+        batch.put::<tables::Meta>(&names::HISTORY_FLOOR.to_owned(), &bytes);
+        self.core.set_history_floor(raised);
+        Ok(())
+    }
+
+    /// Hashes the whole flat state anew: the root it has, to be compared with the tip's header. Reads everything; for
+    /// operators and tests.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn recompute_root(&self) -> Result<B256, StorageError> {
+        crate::flat::recompute_root(&self.core.rocks)
+    }
+}
+
+fn put_block(batch: &mut Batch, block: &Block, hash: B256, arrival: Arrival) {
+    let header = StoredHeader(block.header.clone());
+    batch.put_encoded::<tables::Headers>(&hash, header.to_value().into_owned());
+    batch.put_encoded::<tables::Bodies>(&hash, Body::encode_parts(&block.transactions, &block.uncles));
+    batch.put::<tables::Arrivals>(&NumberHash { number: block.header.number, hash }, &arrival);
+}
+
+fn put_canonical(
+    batch: &mut Batch,
+    tip: Tip,
+    block: &Block,
+    receipts: &[Receipt],
+    senders: Vec<alloy::primitives::Address>,
+) {
+    batch.put::<tables::Canonical>(&tip.number, &tip.hash);
+    batch.put::<tables::Receipts>(&tip.hash, &receipts.to_vec());
+    batch.put::<tables::Senders>(&tip.hash, &senders);
+    for (index, tx) in (0u32..).zip(&block.transactions) {
+        batch.put::<tables::Transactions>(tx.tx_hash(), &Place { block: tip.number, index });
+    }
+}
