@@ -1,1 +1,15 @@
-//! Stories over a whole running system, and the network that make up starts
+//! Stories over a whole running system, and the network that `make up` starts.
+//!
+//! Everything here drives real processes through the doors their users have: command lines, files, JSON-RPC, HTTP.
+
+pub mod bridge;
+pub mod consortium;
+pub mod foreign;
+pub mod home;
+pub mod node;
+pub mod ports;
+pub mod process;
+pub mod report;
+pub mod system;
+pub mod tools;
+pub mod wait;

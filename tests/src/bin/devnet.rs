@@ -1,0 +1,125 @@
+//! `devnet up` runs the whole system until Ctrl-C; `devnet down` stops it from elsewhere. Behind `make up`, `make down`.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use aurum_tests::{ports::Ports, ports::check_free, report, system::System};
+use clap::{Parser, Subcommand};
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long `down` waits for `up` to end.
+const DOWN_LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Parser)]
+#[command(about = "A whole Aurum system on this machine")]
+struct Args {
+    /// Folder of its data; kept between starts.
+    #[arg(long, default_value = ".aurum", env = "AURUM_DEVNET_DIR", global = true)]
+    dir: PathBuf,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start everything, print what to try, and run until Ctrl-C.
+    Up {
+        /// Added to every port, to run beside another system.
+        #[arg(long, default_value_t = 0)]
+        port_shift: u16,
+    },
+    /// Stop what `up` started.
+    Down,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match args.verb {
+        Verb::Up { port_shift } => up(&args.dir, Ports::shifted(port_shift)).await,
+        Verb::Down => down(&args.dir),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn up(dir: &Path, ports: Ports) -> Result<()> {
+    let started = Instant::now();
+    check_free(&ports.all(4)).context("if an earlier system still runs, `make down` stops it")?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let dir = dir.canonicalize()?;
+    let pid_file = dir.join("pid");
+    fs::write(&pid_file, std::process::id().to_string())?;
+    let outcome = run(&dir, ports, started).await;
+    fs::remove_file(&pid_file).ok();
+    outcome
+}
+
+async fn run(dir: &Path, ports: Ports, started: Instant) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let progress = |step: &str| println!("[{:>5.1} s] {step}", started.elapsed().as_secs_f64());
+    let mut system = tokio::select! {
+        system = System::start(dir, ports, progress) => system?,
+        _ = interrupt.recv() => bail!("interrupted; everything that had started was ended"),
+        _ = terminate.recv() => bail!("stopped; everything that had started was ended"),
+    };
+    println!("\n{}", report::endpoints(&system, started.elapsed()));
+    let mut watch = tokio::time::interval(Duration::from_secs(1));
+    let ended = loop {
+        tokio::select! {
+            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            _ = watch.tick() => if let Err(error) = system.expect_running() { break Err(error) },
+        }
+    };
+    println!("\nstopping; `make up` resumes where this ends");
+    let stopped = tokio::task::spawn_blocking(move || system.stop()).await?;
+    ended.and(stopped)
+}
+
+fn down(dir: &Path) -> Result<()> {
+    let pid_file = dir.join("pid");
+    let Ok(text) = fs::read_to_string(&pid_file) else {
+        println!("nothing runs here ({} is absent)", pid_file.display());
+        return Ok(());
+    };
+    let pid = Pid::from_raw(text.trim().parse().context("the pid file is not a number")?);
+    if !is_devnet(pid) {
+        fs::remove_file(&pid_file)?;
+        println!("nothing runs here: process {pid} has ended");
+        return Ok(());
+    }
+    kill(pid, Signal::SIGTERM).context("cannot stop it")?;
+    let deadline = Instant::now() + DOWN_LIMIT;
+    while kill(pid, None) != Err(Errno::ESRCH) {
+        if Instant::now() > deadline {
+            bail!("process {pid} did not end within {} s", DOWN_LIMIT.as_secs());
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    println!("stopped; `make up` resumes where this ended");
+    Ok(())
+}
+
+/// Whether the process still is this program: a pid may have been given to another since.
+fn is_devnet(pid: Pid) -> bool {
+    let own = env::current_exe().ok().and_then(|path| path.file_name().map(ToOwned::to_owned));
+    let other = fs::read_link(format!("/proc/{pid}/exe")).ok().and_then(|path| path.file_name().map(ToOwned::to_owned));
+    own.is_some() && own == other
+}

@@ -1,0 +1,58 @@
+//! The one list `make up` ends with.
+
+use std::{fmt::Write as _, time::Duration};
+
+use crate::{
+    foreign::{DEV_ACCOUNTS, DEV_KEYS},
+    system::System,
+};
+
+/// Endpoints, accounts with different rights, and what to try.
+pub fn endpoints(system: &System, took: Duration) -> String {
+    let ports = system.ports;
+    let home = system.home.observer.url();
+    let foreign = system.foreign.url();
+    let bridge = &system.bridge;
+    let mut text = String::new();
+    let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
+    line(format!("Aurum is up ({:.1} s). Ctrl-C or `make down` stops it; `make up` resumes.", took.as_secs_f64()));
+    line(String::new());
+    line("Endpoints".into());
+    line(format!("  Pages              http://127.0.0.1:{}   bridge, status, explorer", ports.ui()));
+    line(format!("  Home chain         {home}   WebSocket ws://127.0.0.1:{}   chain id 2026, no fees", ports.observer_http() + 1));
+    line(format!("  Public chain       {foreign}   WebSocket ws://127.0.0.1:{}   a stand-in, chain id 1337", ports.foreign_http() + 1));
+    for (index, node) in system.home.authorities.iter().enumerate() {
+        line(format!("  Authority {}        {}   {}", index + 1, node.url(), system.home.consortium.authorities[index].name));
+    }
+    for (index, relayer) in bridge.relayers.iter().enumerate() {
+        line(format!("  Relayer {}          {}/api/v1/status", index + 1, relayer.url()));
+    }
+    line(format!("  Metrics            http://127.0.0.1:{}/metrics (observer), from {} the authorities", ports.metrics(0), ports.metrics(1)));
+    line(String::new());
+    line("Contracts".into());
+    line(format!("  RLC on the public chain   {}", bridge.foreign_token));
+    line(format!("  RLC on the home chain     {}", bridge.home_token));
+    line(format!("  Bridges                   {} (public), {} (home)", bridge.foreign_bridge, bridge.home_bridge));
+    line(String::new());
+    line("Accounts on both chains. Their keys are known to everybody: never send anything of value to them.".into());
+    for (index, rights) in [
+        "holds all RLC on the public chain; default rights at home",
+        "may read, send, call and create contracts at home",
+        "may read, send and call at home, not create",
+        "may only read at home",
+    ]
+    .iter()
+    .enumerate()
+    {
+        line(format!("  {}   {rights}", DEV_ACCOUNTS[index]));
+        line(format!("      key 0x{}", DEV_KEYS[index]));
+    }
+    line(String::new());
+    line("Try".into());
+    line(format!("  open http://127.0.0.1:{} with a wallet holding the first key, and carry RLC to the home chain", ports.ui()));
+    line(format!("  cast block-number --rpc-url {home}"));
+    line(format!("  cast send --rpc-url {home} --private-key 0x{} {} --value 0", DEV_KEYS[1], DEV_ACCOUNTS[2]));
+    line(format!("  the same with key 0x{}… is refused, and says why", &DEV_KEYS[3][..8]));
+    line(format!("  curl -s http://127.0.0.1:{}/api/v1/status", ports.relayer(0)));
+    text
+}
