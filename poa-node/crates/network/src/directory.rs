@@ -57,13 +57,16 @@ impl Directory {
         self.peers().remove(peer);
     }
 
-    /// Notes a claimed head if it is heavier than the one before.
-    pub(crate) fn claim(&self, peer: &PeerId, head: Head) {
+    /// Notes a claimed head if it is heavier than the one before. While that one is heavier than `ours` too, we are
+    /// behind since then: a chain that grows quickly settles all the same.
+    pub(crate) fn claim(&self, peer: &PeerId, head: Head, ours: Score) {
         if let Some(entry) = self.peers().get_mut(peer)
             && head.score() > entry.info.head.score()
         {
+            if entry.info.head.score() <= ours {
+                entry.head_since = Instant::now();
+            }
             entry.info.head = head;
-            entry.head_since = Instant::now();
         }
     }
 
@@ -114,5 +117,48 @@ impl Directory {
         let mut infos: Vec<_> = self.peers().values().map(|entry| entry.info.clone()).collect();
         infos.sort_by_key(|info| info.id);
         infos
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use alloy::primitives::{B256, U256};
+
+    use super::*;
+    use crate::NodeKey;
+
+    fn head(score: u64) -> Head {
+        Head::new(score, B256::ZERO, Score(U256::from(score)))
+    }
+
+    fn score(score: u64) -> Score {
+        Score(U256::from(score))
+    }
+
+    fn with_peer(score: u64) -> (Directory, PeerId) {
+        let directory = Directory::default();
+        let id = NodeKey::from_bytes([1; 32]).unwrap().id();
+        let peer = id.peer_id().unwrap();
+        let (address, client) = (String::new(), String::new());
+        let info = PeerInfo { id, address, inbound: false, reserved: false, head: head(score), client };
+        directory.enter(peer, info);
+        (directory, peer)
+    }
+
+    #[test]
+    fn a_head_claimed_at_the_handshake_is_followed_at_once_and_later_ones_settle_first() {
+        let (directory, peer) = with_peer(5);
+        assert_eq!(directory.ahead(score(4)), Some((peer, head(5))));
+        assert_eq!(directory.ahead(score(5)), None);
+        directory.claim(&peer, head(6), score(5));
+        assert_eq!(directory.ahead(score(5)), None, "the announced block is probably on its way");
+        directory.settle(&peer);
+        assert_eq!(directory.ahead(score(5)), Some((peer, head(6))));
+        directory.claim(&peer, head(7), score(5));
+        assert_eq!(directory.ahead(score(5)), Some((peer, head(7))), "behind since before");
+        directory.avoid(&peer, Duration::from_secs(60));
+        assert_eq!(directory.ahead(score(5)), None);
+        assert_eq!(directory.best_height(), Some(7));
     }
 }

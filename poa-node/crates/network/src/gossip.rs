@@ -25,6 +25,8 @@ pub(crate) struct TxLane {
     known: LruCache<B256, ()>,
     whole: VecDeque<Arc<Pooled>>,
     offers: VecDeque<B256>,
+    /// How many of `offers` may go: those that were there at the last tick.
+    ripe: usize,
     in_flight: usize,
     deferred: bool,
 }
@@ -35,6 +37,7 @@ impl TxLane {
             known: LruCache::new(KNOWN),
             whole: VecDeque::new(),
             offers: VecDeque::new(),
+            ripe: 0,
             in_flight: 0,
             deferred: false,
         }
@@ -100,15 +103,20 @@ impl TxLane {
         Some((TxMessage::Whole(whole), hashes))
     }
 
+    /// A tick passed: what waits now may be offered from the next on. Whoever has it had time to show so.
+    pub(crate) fn ripen(&mut self) {
+        self.ripe = self.offers.len();
+    }
+
     /// The next offer, without those the peer has shown to have meanwhile.
     pub(crate) fn next_offer(&mut self) -> Option<(TxMessage, Vec<B256>)> {
         if self.in_flight >= IN_FLIGHT {
             return None;
         }
         let mut hashes = Vec::new();
-        while hashes.len() < MAX_OFFER
-            && let Some(hash) = self.offers.pop_front()
-        {
+        while hashes.len() < MAX_OFFER && self.ripe > 0 {
+            self.ripe -= 1;
+            let Some(hash) = self.offers.pop_front() else { break };
             if self.known.put(hash, ()).is_none() {
                 hashes.push(hash);
             }

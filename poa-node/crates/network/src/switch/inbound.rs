@@ -56,6 +56,9 @@ impl Switch {
 
     fn on_outbound_failure(&mut self, peer: PeerId, error: &OutboundFailure) {
         match error {
+            OutboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                self.penalise(peer, peer::MALFORMED, "answer too long");
+            }
             OutboundFailure::Timeout | OutboundFailure::Io(_) => self.unanswered(peer),
             OutboundFailure::UnsupportedProtocols => self.disconnect(peer),
             OutboundFailure::DialFailure | OutboundFailure::ConnectionClosed => {}
@@ -93,8 +96,10 @@ impl Switch {
         let Ok(Announcement { head, block }) = Announcement::from_bytes(request) else {
             return self.penalise(peer, peer::MALFORMED, "malformed announcement");
         };
-        state_known(self, peer, head.hash);
-        self.directory.claim(&peer, head);
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.known_blocks.put(head.hash, ());
+        }
+        self.directory.claim(&peer, head, self.source.status().score);
         if self.source.contains(head.hash) {
             return;
         }
@@ -224,11 +229,5 @@ impl Switch {
                 asker.penalise(peer, amount, why).await;
             }
         });
-    }
-}
-
-fn state_known(switch: &mut Switch, peer: PeerId, hash: alloy::primitives::B256) {
-    if let Some(state) = switch.peers.get_mut(&peer) {
-        state.known_blocks.put(hash, ());
     }
 }

@@ -149,7 +149,8 @@ impl Switch {
         }
     }
 
-    /// Sends what waits: whole ones, then offers. Offers wait for this, so that peers can show meanwhile what they have.
+    /// Sends what waits: whole ones, then offers. Offers wait for a tick or two, so that peers
+    /// can show meanwhile what they have.
     pub(super) fn flush_offers(&mut self) {
         self.flush_whole();
         let mut deferred = Vec::new();
@@ -159,6 +160,7 @@ impl Switch {
                 let id = protocol.send_request(peer, TxMessage::to_bytes(&message));
                 self.sent_txs.insert(id, (*peer, hashes));
             }
+            state.txs.ripen();
             if state.txs.take_deferred() {
                 deferred.push(*peer);
             }

@@ -1,5 +1,5 @@
 //! A chain that answers from a map, and transactions to feed it.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 use std::{
     collections::HashMap,

@@ -1,0 +1,173 @@
+//! Who is let in, who stays, and what happens to strangers.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+mod common;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use aurum_network::{Enode, NetworkConfig, NetworkError, run};
+use aurum_pool::Origin;
+use common::{FakeChain, Node, config, genesis, node_key, same_head, transaction, until};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_util::sync::CancellationToken;
+
+fn chain() -> Arc<FakeChain> {
+    FakeChain::new(genesis(b"g"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_mesh_forms_from_one_shared_list_that_names_everybody() {
+    // Ports are known only once all listen, so the first round finds free ones.
+    let mut enodes = Vec::new();
+    for id in 1..=4 {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        enodes.push(Enode { id: node_key(id).id(), host: "localhost".to_owned(), port });
+    }
+    let mut nodes = Vec::new();
+    for id in 1..=4u8 {
+        let listen = SocketAddr::from(([127, 0, 0, 1], enodes[usize::from(id) - 1].port));
+        let config = NetworkConfig { listen, reserved_only: true, ..config(id, &enodes) };
+        nodes.push(Node::start(config, chain()).await);
+    }
+    until("each sees three", || nodes.iter().all(|node| node.net.peers().len() == 3)).await;
+    assert!(nodes[0].net.peers().iter().all(|peer| peer.reserved));
+    nodes[2].author(b"main");
+    same_head(&nodes.iter().collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_of_another_genesis_or_network_is_refused() {
+    let ours = Node::start(config(1, &[]), chain()).await;
+    let other_genesis = Node::start(config(2, &[ours.enode()]), FakeChain::new(genesis(b"h"))).await;
+    let other_network = NetworkConfig { network_id: 18, ..config(3, &[ours.enode()]) };
+    let other_network = Node::start(other_network, chain()).await;
+    let good = Node::start(config(4, &[ours.enode()]), chain()).await;
+    until("the good one is in", || ours.knows(&good) && good.knows(&ours)).await;
+    other_genesis.author(b"other");
+    ours.author(b"main");
+    same_head(&[&ours, &good]).await;
+    assert_eq!(ours.net.peers().len(), 1);
+    assert!(other_genesis.net.peers().is_empty());
+    assert!(other_network.net.peers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reserved_only_lets_nobody_else_in() {
+    let friend = Node::start(config(1, &[]), chain()).await;
+    let closed = NetworkConfig { reserved_only: true, ..config(2, &[friend.enode()]) };
+    let closed = Node::start(closed, chain()).await;
+    let stranger = Node::start(config(3, &[closed.enode()]), chain()).await;
+    until("refused", || closed.net.counters().connections_refused > 0).await;
+    until("the friend is in", || closed.knows(&friend)).await;
+    assert!(!closed.knows(&stranger) && !stranger.knows(&closed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_permission_is_asked_at_each_connection() {
+    let allowed = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&allowed);
+    let careful = NetworkConfig { admit: Arc::new(move |_| asked.load(Ordering::Relaxed)), ..config(1, &[]) };
+    let careful = Node::start(careful, chain()).await;
+    let other = Node::start(config(2, &[careful.enode()]), chain()).await;
+    until("refused", || careful.net.counters().connections_refused > 1).await;
+    assert!(careful.net.peers().is_empty());
+    allowed.store(true, Ordering::Relaxed);
+    until("admitted", || careful.knows(&other)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reserved_peer_that_comes_late_or_returns_is_connected_within_seconds() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let late = Enode { id: node_key(2).id(), host: "localhost".to_owned(), port };
+    let early = Node::start(config(1, &[late]), chain()).await;
+    for _ in 0..2 {
+        let listen = SocketAddr::from(([127, 0, 0, 1], port));
+        let late = Node::start(NetworkConfig { listen, ..config(2, &[]) }, chain()).await;
+        until("connected", || early.knows(&late)).await;
+        late.stop().await;
+        until("gone", || early.net.peers().is_empty()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named() {
+    let first = Node::start(config(1, &[]), chain()).await;
+    let listen = SocketAddr::from(([127, 0, 0, 1], first.enode().port));
+    let second = NetworkConfig { listen, ..config(2, &[]) };
+    let error = run(second, chain(), first.pool.clone(), CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, NetworkError::Listen { .. }));
+    assert!(error.to_string().contains(&listen.to_string()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_instead_of_a_handshake_harms_nobody() {
+    let node = Node::start(config(1, &[]), chain()).await;
+    for garbage in [vec![], vec![0; 10_000], vec![0xff; 3], b"\x13/multistream/1.0.0\n\x07/noise\nnonsense".to_vec()] {
+        let mut socket = TcpStream::connect(("127.0.0.1", node.enode().port)).await.unwrap();
+        let _ = socket.write_all(&garbage).await;
+        let _ = socket.shutdown().await;
+        // Ends when the node gives up on us.
+        let _ = socket.read_to_end(&mut Vec::new()).await;
+    }
+    let mut silent = Vec::new();
+    for _ in 0..32 {
+        silent.push(TcpStream::connect(("127.0.0.1", node.enode().port)).await.unwrap());
+    }
+    let good = Node::start(config(2, &[node.enode()]), chain()).await;
+    until("the good one is in", || node.knows(&good)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_reach_everybody_along_a_line_once() {
+    let mut nodes: Vec<Node> = Vec::new();
+    for id in 1..=4 {
+        let before: Vec<_> = nodes.last().map(Node::enode).into_iter().collect();
+        nodes.push(Node::start(config(id, &before), chain()).await);
+    }
+    until("the line stands", || nodes.windows(2).all(|pair| pair[0].knows(&pair[1]) && pair[1].knows(&pair[0]))).await;
+    for nonce in 0..300 {
+        nodes[0].pool.add(transaction(7, nonce), Origin::Local).unwrap();
+    }
+    nodes[3].pool.add(transaction(8, 0), Origin::Local).unwrap();
+    until("everybody has all", || nodes.iter().all(|node| node.pool.status().pending == 301)).await;
+    assert_eq!(nodes[3].net.counters().transactions_received, 300);
+    assert_eq!(nodes[0].net.counters().transactions_received, 1);
+    assert_eq!(nodes[1].net.counters().transactions_received, 301);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_full_mesh_a_transaction_is_sent_once_to_each_and_hardly_ever_asked_for_again() {
+    let mut nodes: Vec<Node> = Vec::new();
+    for id in 1..=4 {
+        let before: Vec<_> = nodes.iter().map(Node::enode).collect();
+        nodes.push(Node::start(config(id, &before), chain()).await);
+    }
+    until("the mesh stands", || nodes.iter().all(|node| node.net.peers().len() == 3)).await;
+    for nonce in 0..200 {
+        nodes[0].pool.add(transaction(7, nonce), Origin::Local).unwrap();
+    }
+    until("everybody has all", || nodes.iter().all(|node| node.pool.status().pending == 200)).await;
+    assert_eq!(nodes[0].net.counters().transactions_sent, 600);
+    let received: u64 = nodes[1..].iter().map(|node| node.net.counters().transactions_received).sum();
+    // An offer may overtake the transaction itself on a machine that is busy.
+    assert!((600..=630).contains(&received), "{received}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_is_offered_what_waits() {
+    let first = Node::start(config(1, &[]), chain()).await;
+    for nonce in 0..50 {
+        first.pool.add(transaction(7, nonce), Origin::Local).unwrap();
+    }
+    let second = Node::start(config(2, &[first.enode()]), chain()).await;
+    until("all are there", || second.pool.status().pending == 50).await;
+}
