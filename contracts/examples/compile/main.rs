@@ -9,7 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(project::root().join("artifacts"))?;
     for (name, text) in project::compile()? {
         let path = project::artifact_path(name);
-        let changed = std::fs::read_to_string(&path).ok().as_deref() != Some(text.as_str());
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        let changed = !project::same(&committed, &text);
         if changed {
             std::fs::write(&path, text)?;
         }
