@@ -1,0 +1,142 @@
+//! A node's chain behind a real server on free ports, and the little contracts the tests use.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+#[path = "../../../../chain/tests/it/kit/mod.rs"]
+pub mod kit;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use alloy::{
+    primitives::{Address, B256, Bytes, TxKind, hex},
+    sol_types::{Revert, SolError},
+};
+use aurum_chain::Gate;
+use aurum_rpc::{Apis, NoPeers, RpcConfig, RpcHandle, Services};
+use aurum_types::SealedBlock;
+use kit::{Kit, Node, key, transaction};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+/// What [`logger`] logs.
+pub const TOPIC: B256 = B256::repeat_byte(0x77);
+
+/// A chain and its server. Both end with it.
+pub struct Server {
+    pub kit: Kit,
+    pub node: Node,
+    pub handle: RpcHandle,
+    pub shutdown: CancellationToken,
+    http: reqwest::Client,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// Free ports, every namespace.
+pub fn config() -> RpcConfig {
+    let free = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    RpcConfig { http: free, ws: free, metrics: free, apis: Apis::all(), ..RpcConfig::default() }
+}
+
+impl Server {
+    pub async fn start(kit: Kit) -> Self {
+        Self::with(kit, config(), |services| services).await
+    }
+
+    pub async fn with(kit: Kit, config: RpcConfig, change: impl FnOnce(Services) -> Services) -> Self {
+        let node = kit.node();
+        let services = change(Services {
+            gate: Gate::new((*node).clone()),
+            peers: Arc::new(NoPeers),
+            dev: None,
+            signer: None,
+            registry: Registry::default(),
+        });
+        let shutdown = CancellationToken::new();
+        let handle = aurum_rpc::serve(config, services, shutdown.clone()).await.expect("serves");
+        Self { kit, node, handle, shutdown, http: reqwest::Client::new() }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.handle.http.expect("http is served"))
+    }
+
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}", self.handle.ws.expect("ws is served"))
+    }
+
+    /// The next block.
+    pub fn mine(&self, transactions: &[aurum_types::Transaction]) -> SealedBlock {
+        self.kit.mine(&self.node, transactions)
+    }
+
+    /// The whole answer to a request body.
+    pub async fn post(&self, body: impl Into<reqwest::Body>) -> Value {
+        let request = self.http.post(self.url()).header("content-type", "application/json").body(body);
+        let response = request.send().await.expect("answers");
+        serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON")
+    }
+
+    /// The answer to one call: `result`, or `error`.
+    pub async fn call(&self, method: &str, params: Value) -> Result<Value, Value> {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let mut answer = self.post(body.to_string()).await;
+        match answer.get_mut("error") {
+            Some(error) => Err(error.take()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
+    pub async fn ok(&self, method: &str, params: Value) -> Value {
+        self.call(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Deploys `runtime` from key 0 in a block of its own.
+    pub fn deploy(&self, nonce: u64, runtime: &[u8]) -> Address {
+        self.mine(&[transaction(&key(0), nonce, TxKind::Create, 0, init_code(runtime))]);
+        aurum_aura::Signer::address(&key(0)).create(nonce)
+    }
+}
+
+/// Creation code that returns `runtime`.
+pub fn init_code(runtime: &[u8]) -> Bytes {
+    [copy(runtime.len(), 0xf3).as_slice(), runtime].concat().into()
+}
+
+/// CODECOPY of what follows these twelve bytes to memory, then RETURN or REVERT with it.
+fn copy(len: usize, end: u8) -> [u8; 12] {
+    let len = u8::try_from(len).expect("small");
+    [0x60, len, 0x60, 12, 0x60, 0, 0x39, 0x60, len, 0x60, 0, end]
+}
+
+/// Logs [`TOPIC`] whenever it is called.
+pub fn logger() -> Vec<u8> {
+    [[0x7f].as_slice(), TOPIC.as_slice(), hex!("60006000a100").as_slice()].concat()
+}
+
+/// Stores the first word it is called with in slot 0.
+pub fn store() -> Vec<u8> {
+    hex!("60003560005500").to_vec()
+}
+
+/// Reverts with `Error(reason)`.
+pub fn reverter(reason: &str) -> Vec<u8> {
+    let data = Revert::from(reason).abi_encode();
+    [copy(data.len(), 0xfd).as_slice(), &data].concat()
+}
+
+/// A permission contract of Parity's first interface: everybody has the rights in `mask`.
+pub fn permissions(mask: u8) -> Vec<u8> {
+    // contractVersion() reverts, which means version 1; anything else answers the mask.
+    let mut code = hex!("60003560e01c63a0a8e46014601957600360005260206000f35b60006000fd").to_vec();
+    code[16] = mask;
+    code
+}

@@ -1,0 +1,152 @@
+//! News: filters that poll, subscriptions that push, and both across a reorganization.
+
+use std::time::Duration;
+
+use crate::common::{
+    Server, TOPIC,
+    kit::{Kit, import_all, key, transaction, transfer},
+    logger,
+};
+use alloy::{
+    consensus::BlockHeader,
+    primitives::{Address, TxKind, U256},
+    providers::{Provider, ProviderBuilder, WsConnect},
+    rpc::types::{Filter, Log},
+};
+use aurum_aura::Signer;
+use aurum_types::SealedBlock;
+use futures::StreamExt;
+use serde_json::json;
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("within ten seconds")
+}
+
+/// A block with a log, then a longer branch without it. Returns (the block that goes, the branch that stays).
+fn reorganize(server: &Server, logger: Address, nonce: u64) -> (SealedBlock, Vec<SealedBlock>) {
+    let validators = &server.kit.validators;
+    let other = server.kit.node();
+    let height = server.node.head().latest.number;
+    let view = server.node.view();
+    let so_far: Vec<_> = (1..=height)
+        .map(|number| SealedBlock::seal_slow(view.block(number.into()).unwrap().unwrap().block().clone()))
+        .collect();
+    import_all(&other, &so_far);
+    let call = transaction(&key(0), nonce, TxKind::Call(logger), 0, Default::default());
+    let goes = server.kit.mine_by(&server.node, &validators[..1], &[call]);
+    let stays = server.kit.mine_many(&other, &validators[1..3], 2);
+    (goes, stays)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_tell_each_thing_once() {
+    let server = Server::start(Kit::new(1)).await;
+    let logger = server.deploy(0, &logger());
+    let alloy = ProviderBuilder::new().connect_http(server.url().parse().unwrap());
+    let blocks = alloy.new_block_filter().await.unwrap();
+    let logs = alloy.new_filter(&Filter::new().address(logger)).await.unwrap();
+    let pending = alloy.new_pending_transactions_filter(false).await.unwrap();
+    let call = transaction(&key(0), 1, TxKind::Call(logger), 0, Default::default());
+    let raw = alloy::eips::eip2718::Encodable2718::encoded_2718(&call);
+    alloy::providers::Provider::send_raw_transaction(&alloy, &raw).await.unwrap();
+    let block = server.mine(&[call.clone()]);
+
+    let hashes = alloy.get_filter_changes::<alloy::primitives::B256>(blocks).await.unwrap();
+    assert_eq!(hashes, [block.hash()]);
+    let found = alloy.get_filter_changes::<Log>(logs).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].block_hash, found[0].topics()[0]), (Some(block.hash()), TOPIC));
+    soon(async {
+        while alloy.get_filter_changes::<alloy::primitives::B256>(pending).await.unwrap() != [*call.tx_hash()] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    for id in [blocks, logs, pending] {
+        assert_eq!(server.ok("eth_getFilterChanges", json!([id])).await, json!([]));
+    }
+    assert_eq!(alloy.get_filter_logs(logs).await.unwrap().len(), 1);
+    assert!(alloy.uninstall_filter(logs).await.unwrap());
+    assert!(!alloy.uninstall_filter(logs).await.unwrap());
+    let gone = server.call("eth_getFilterChanges", json!([logs])).await.unwrap_err();
+    assert_eq!((&gone["code"], &gone["message"]), (&json!(-32000), &json!("filter not found")));
+    let never = server.call("eth_getFilterChanges", json!([U256::from(5)])).await.unwrap_err();
+    assert_eq!(never["code"], -32000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_filter_takes_back_what_a_reorganization_removed() {
+    let server = Server::start(Kit::new(4)).await;
+    let logger = server.deploy(0, &logger());
+    let filter = server.ok("eth_newFilter", json!([{ "address": logger }])).await;
+    let blocks = server.ok("eth_newBlockFilter", json!([])).await;
+    let (goes, stays) = reorganize(&server, logger, 1);
+    let first = server.ok("eth_getFilterChanges", json!([filter])).await;
+    assert_eq!((&first[0]["blockHash"], &first[0]["removed"]), (&json!(goes.hash()), &json!(false)));
+    assert_eq!(server.ok("eth_getFilterChanges", json!([blocks])).await, json!([goes.hash()]));
+    import_all(&server.node, &stays);
+    assert_eq!(server.node.head().latest.hash, stays[1].hash());
+    let second = server.ok("eth_getFilterChanges", json!([filter])).await;
+    assert_eq!((&second[0]["blockHash"], &second[0]["removed"]), (&json!(goes.hash()), &json!(true)));
+    assert_eq!(second.as_array().unwrap().len(), 1);
+    let hashes: Vec<_> = stays.iter().map(SealedBlock::hash).collect();
+    assert_eq!(server.ok("eth_getFilterChanges", json!([blocks])).await, json!(hashes));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_push_heads_logs_and_transactions() {
+    let server = Server::start(Kit::new(1)).await;
+    let logger = server.deploy(0, &logger());
+    let alloy = ProviderBuilder::new().connect_ws(WsConnect::new(server.ws_url())).await.unwrap();
+    let mut heads = alloy.subscribe_blocks().await.unwrap().into_stream();
+    let mut logs = alloy.subscribe_logs(&Filter::new().address(logger)).await.unwrap().into_stream();
+    let mut hashes = alloy.subscribe_pending_transactions().await.unwrap().into_stream();
+    let mut whole = alloy.subscribe_full_pending_transactions().await.unwrap().into_stream();
+
+    let call = transaction(&key(0), 1, TxKind::Call(logger), 0, Default::default());
+    let raw = alloy::eips::eip2718::Encodable2718::encoded_2718(&call);
+    alloy.send_raw_transaction(&raw).await.unwrap();
+    assert_eq!(soon(hashes.next()).await.unwrap(), *call.tx_hash());
+    let tx = soon(whole.next()).await.unwrap();
+    assert_eq!((tx.inner.signer(), tx.block_number), (key(0).address(), None));
+
+    let block = server.mine(&[call]);
+    let head = soon(heads.next()).await.unwrap();
+    assert_eq!((head.hash, head.number()), (block.hash(), block.number()));
+    let log = soon(logs.next()).await.unwrap();
+    assert_eq!((log.block_hash, log.removed), (Some(block.hash()), false));
+    let next = server.mine(&[transfer(&key(1), 0, Address::ZERO, 1)]);
+    assert_eq!(soon(heads.next()).await.unwrap().hash, next.hash());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_tell_of_a_reorganization() {
+    let server = Server::start(Kit::new(4)).await;
+    let logger = server.deploy(0, &logger());
+    let alloy = ProviderBuilder::new().connect_ws(WsConnect::new(server.ws_url())).await.unwrap();
+    let mut heads = alloy.subscribe_blocks().await.unwrap().into_stream();
+    let mut logs = alloy.subscribe_logs(&Filter::new().address(logger)).await.unwrap().into_stream();
+    let (goes, stays) = reorganize(&server, logger, 1);
+    assert_eq!(soon(heads.next()).await.unwrap().hash, goes.hash());
+    assert!(!soon(logs.next()).await.unwrap().removed);
+    import_all(&server.node, &stays);
+    let removed = soon(logs.next()).await.unwrap();
+    assert_eq!((removed.block_hash, removed.removed), (Some(goes.hash()), true));
+    for block in &stays {
+        assert_eq!(soon(heads.next()).await.unwrap().hash, block.hash());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_ends_when_asked() {
+    let server = Server::start(Kit::new(1)).await;
+    let alloy = ProviderBuilder::new().connect_ws(WsConnect::new(server.ws_url())).await.unwrap();
+    let id: String = alloy.raw_request("eth_subscribe".into(), ["newHeads"]).await.unwrap();
+    assert!(id.starts_with("0x"), "{id}");
+    let ended: bool = alloy.raw_request("eth_unsubscribe".into(), [id.clone()]).await.unwrap();
+    assert!(ended);
+    let again: bool = alloy.raw_request("eth_unsubscribe".into(), [id]).await.unwrap();
+    assert!(!again);
+    let unknown = alloy.raw_request::<_, String>("eth_subscribe".into(), ["newTails"]).await.unwrap_err();
+    assert_eq!(unknown.as_error_resp().unwrap().code, -32602);
+}
