@@ -118,6 +118,8 @@ pub(crate) struct BlockState {
     codes: Arc<CodeCache>,
     accounts: HashMap<Address, Entry>,
     new_code: HashMap<B256, Bytecode>,
+    /// The parent block, where it is known without asking.
+    ancestor: Option<(BlockNumber, B256)>,
 }
 
 impl fmt::Debug for BlockState {
@@ -128,7 +130,13 @@ impl fmt::Debug for BlockState {
 
 impl BlockState {
     pub(crate) fn new(parent: Arc<dyn StateReader>, codes: Arc<CodeCache>) -> Self {
-        Self { parent, codes, accounts: HashMap::default(), new_code: HashMap::default() }
+        Self { parent, codes, accounts: HashMap::default(), new_code: HashMap::default(), ancestor: None }
+    }
+
+    /// Answers BLOCKHASH of the parent itself: the one hash every block knows from its own header.
+    pub(crate) fn with_parent_hash(mut self, number: BlockNumber, hash: B256) -> Self {
+        self.ancestor = Some((number, hash));
+        self
     }
 
     fn entry(&mut self, address: Address) -> Result<&mut Entry, StateError> {
@@ -315,6 +323,9 @@ impl Database for BlockState {
     }
 
     fn block_hash(&mut self, number: BlockNumber) -> Result<B256, Unreadable> {
+        if let Some((_, hash)) = self.ancestor.filter(|(ancestor, _)| *ancestor == number) {
+            return Ok(hash);
+        }
         Ok(self.parent.block_hash(number).map_err(Unreadable)?.unwrap_or_default())
     }
 }

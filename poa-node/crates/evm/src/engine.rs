@@ -131,7 +131,10 @@ impl Evm {
     }
 
     pub(crate) fn block_machine(&self, rules: &Rules, parent: Arc<dyn StateReader>, env: &BlockEnv) -> Machine {
-        let state = BlockState::new(parent, self.codes.clone());
+        let mut state = BlockState::new(parent, self.codes.clone());
+        if let Some(number) = env.number.checked_sub(1) {
+            state = state.with_parent_hash(number, env.parent_hash);
+        }
         Machine::for_block(rules, Precompiles::at(&self.spec, env.number), state, env)
     }
 

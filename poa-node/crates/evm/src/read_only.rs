@@ -17,7 +17,7 @@ use crate::{
     permission::{Permission, Right},
 };
 
-/// Gas of a question. A validator contract's list fits long before (issue of chains that gave block gas: #1181 there).
+/// Gas of a question: a chain may have blocks with less, and still a long list of validators.
 const GAS: u64 = 50_000_000;
 
 /// Asks contracts about one state. Reads are remembered from question to question.

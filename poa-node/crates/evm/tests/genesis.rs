@@ -43,3 +43,19 @@ fn genesis_of_known_networks_has_their_state_root_and_hash() {
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
+
+#[test]
+fn what_a_spec_asks_beyond_us_is_named() {
+    let Some(vectors) = vectors() else {
+        println!("SKIPPED: no ../shared/vectors/aura beside the repository");
+        return;
+    };
+    let lines = |file: &str| {
+        let text = fs::read_to_string(vectors.join("specs").join(file)).unwrap();
+        aurum_evm::rules::unsupported(&ChainSpec::parse(&text).unwrap().0)
+    };
+    let xdai = lines("xdai.oe-3.3.5.json");
+    assert!(xdai.iter().any(|line| line.contains("block 1604400: EIP-1283 is on, executed as off")), "{xdai:#?}");
+    let bellecour = lines("bellecour.json");
+    assert!(bellecour.iter().any(|line| line.contains("EIP-3198 is off, executed as on")), "{bellecour:#?}");
+}

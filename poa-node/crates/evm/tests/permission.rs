@@ -252,3 +252,39 @@ fn third_interface_as_in_openethereum() {
     assert!(old.allows(1, to, 0, 0, &[0; 3]));
     assert!(old.allows(1, to, 0, 1, &[]));
 }
+
+/// A registrar that names itself for everything, and is the certifier too: it certifies what its slots say.
+fn certifier() -> Bytes {
+    asm("0x00 CALLDATALOAD 0xe0 SHR 0xcc1d4c02 EQ @certified JUMPI \
+         ADDRESS 0x00 MSTORE 0x20 0x00 RETURN \
+         certified: 0x04 CALLDATALOAD SLOAD 0x00 MSTORE 0x20 0x00 RETURN")
+}
+
+#[test]
+fn from_its_block_only_certified_senders_may_offer_nothing() {
+    let (certified, other) = (key(1), key(2));
+    let mut spec = spec();
+    spec.params.registrar = Some(CONTRACT);
+    spec.params.validate_service_transactions_transition = Some(2);
+    let mut changes =
+        World::new().account(other.address, ether(1)).contract(CONTRACT, &certifier(), &[]).into_changes();
+    let slot = U256::from_be_slice(certified.address.as_slice());
+    changes.accounts.get_mut(&CONTRACT).unwrap().storage.insert(slot, U256::ONE);
+    let mut chain = Chain::new(spec, MemoryState::from_changes(&changes));
+    chain.base_fee = Some(10);
+    let free = |sender: Key, nonce| sender.legacy(nonce, call(AUTHOR), 0, 21_000, 0, Bytes::new());
+    chain.advance(&[free(certified, 0), free(other, 0)]);
+    let error = chain.execute(&[free(certified, 1), free(other, 1)], None).unwrap_err();
+    let uncertified = aurum_evm::TxInvalid::Uncertified;
+    assert!(
+        matches!(&error, EvmError::Invalid(InvalidExecution::Transaction { index: 1, source }) if *source == uncertified),
+        "{error}"
+    );
+    chain.advance(&[free(certified, 1), other.legacy(1, call(AUTHOR), 0, 21_000, 10, Bytes::new())]);
+    chain.evm = {
+        let mut spec = (**chain.evm.spec()).clone();
+        spec.params.registrar = None;
+        Evm::new(Arc::new(spec))
+    };
+    assert!(chain.execute(&[free(certified, 2)], None).is_err(), "no registrar, nobody certified");
+}

@@ -256,7 +256,6 @@ fn block_facts_are_those_of_the_header() {
     );
     let mut chain = Chain::new(free_spec(), World::new().contract(TARGET, &code, &[]).build());
     chain.advance(&[]);
-    chain.state.set_block_hash(1, chain.parent_hash);
     let (env, hash) = (chain.next_env(), chain.parent_hash);
     assert!(chain.advance(&[sender.legacy(0, call(TARGET), 0, 500_000, 0, Bytes::new())]).receipts[0].succeeded());
     let slot = |n| chain.slot(TARGET, n);
