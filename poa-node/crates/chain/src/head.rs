@@ -45,7 +45,13 @@ impl HeadChange {
     pub fn logs(&self, filter: &Filter) -> Vec<LogView> {
         let mut logs = Vec::new();
         for block in self.retracted.iter().rev() {
-            let mut removed = block_logs(block.hash(), block.header(), &block.sealed().block().transactions, block.receipts(), filter);
+            let mut removed = block_logs(
+                block.hash(),
+                block.header(),
+                &block.sealed().block().transactions,
+                block.receipts(),
+                filter,
+            );
             removed.reverse();
             logs.extend(removed.into_iter().map(|log| LogView { removed: true, ..log }));
         }

@@ -6,9 +6,7 @@ use aurum_aura::{EngineState, Source, StepSchedule, validators_source};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_pool::{Pool, PoolConfig};
 use aurum_storage::{Database, StoredBlock, Writer, genesis_root};
-use aurum_types::{
-    ChainSpec, Header, MemoryState, Score, SealedBlock, StateChanges, ValidatorSet, genesis_header,
-};
+use aurum_types::{ChainSpec, Header, MemoryState, Score, SealedBlock, StateChanges, ValidatorSet, genesis_header};
 use tokio::sync::{broadcast, watch};
 
 use crate::{

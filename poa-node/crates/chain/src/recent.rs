@@ -218,7 +218,11 @@ impl Recent {
     }
 
     /// At most `most` canonical blocks above the persisted tip, up to `number`, ascending, with the link of the last.
-    pub(crate) fn unpersisted_up_to(&self, number: BlockNumber, most: usize) -> Option<(Vec<Arc<CommittedBlock>>, Arc<Link>)> {
+    pub(crate) fn unpersisted_up_to(
+        &self,
+        number: BlockNumber,
+        most: usize,
+    ) -> Option<(Vec<Arc<CommittedBlock>>, Arc<Link>)> {
         let above = self.canonical.range(self.persisted.number + 1..).take_while(|(n, _)| **n <= number).take(most);
         let mut blocks = Vec::new();
         let mut last = None;

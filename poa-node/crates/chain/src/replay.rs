@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use alloy::primitives::B256;
 use aurum_storage::Writer;
-use aurum_types::{
-    BlockError, BlockNumber, CommittedBlock, ExecutionOutcome, SealedBlock, StateChanges, StateReader,
-};
+use aurum_types::{BlockError, BlockNumber, CommittedBlock, ExecutionOutcome, SealedBlock, StateChanges, StateReader};
 
 use crate::{
     BlockRef, Fault, ImportError, Invalid, adopt, persist::Persist, reader::Reader, recent::Link, snapshot::Snapshot,
@@ -98,7 +96,8 @@ fn next_link(reader: &Reader, parent: &Link, number: BlockNumber) -> Result<Link
     let hash = database.canonical_hash(number)?.ok_or_else(|| gap(number))?;
     let header = database.header(hash)?.ok_or_else(|| gap(number))?;
     let receipts = database.receipts(hash)?.ok_or_else(|| gap(number))?;
-    let state = || -> Result<Arc<dyn StateReader>, ImportError> { Ok(reader.state_at(hash)?.ok_or_else(|| gap(number))?) };
+    let state =
+        || -> Result<Arc<dyn StateReader>, ImportError> { Ok(reader.state_at(hash)?.ok_or_else(|| gap(number))?) };
     adopt::link(reader, parent, &header, hash, &receipts, state)
 }
 

@@ -18,6 +18,7 @@ use alloy::{
 use aurum_types::{BlockNumber, ChainSpec, Header};
 use tokio::sync::{broadcast, watch};
 
+pub(crate) use self::{block::StoredBlock, logs::block_logs};
 pub use self::{
     block::{AccountView, BlockView, ReceiptView, TransactionPlace, TransactionView},
     engine::{EngineStatus, Equivocation, FinalityStatus, MissedStep, PendingChangeStatus},
@@ -26,7 +27,6 @@ pub use self::{
     pool::PoolView,
     state::StateView,
 };
-pub(crate) use self::{block::StoredBlock, logs::block_logs};
 use crate::{BlockRef, Chain, Head, HeadChange, ReadError, reader::Reader};
 
 /// Reads of the chain. [`crate::Gate::view`] makes it for the holder of a read grant. Cheap to clone.

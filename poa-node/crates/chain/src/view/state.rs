@@ -125,8 +125,7 @@ impl View {
         let at = self.resolve(id)?.ok_or(ReadError::UnknownBlock)?;
         let header = self.reader().header(at.hash)?.ok_or(ReadError::UnknownBlock)?;
         let state = self.reader().state_at(at.hash)?.ok_or(ReadError::NoState(at.hash))?;
-        let env =
-            if id.is_pending() { self.reader().env_after(at.hash, &header) } else { BlockEnv::of(&header) };
+        let env = if id.is_pending() { self.reader().env_after(at.hash, &header) } else { BlockEnv::of(&header) };
         Ok((state, env))
     }
 }

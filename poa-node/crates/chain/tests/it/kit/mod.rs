@@ -2,14 +2,9 @@
 //!
 //! Nodes are whole [`Chain`]s in temporary folders; a branch is made by letting a node that nobody else hears seal on.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(unreachable_pub, reason = "a module of the tests")]
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
@@ -235,8 +230,8 @@ fn spec_json(validators: &[Address]) -> Value {
         "gasFree": true,
     });
     for eip in [
-        "140", "145", "150", "155", "160", "161abc", "161d", "211", "214", "658", "1014", "1052", "1344", "1559", "1884",
-        "2028", "2929", "2930", "3529", "3541", "3607",
+        "140", "145", "150", "155", "160", "161abc", "161d", "211", "214", "658", "1014", "1052", "1344", "1559",
+        "1884", "2028", "2929", "2930", "3529", "3541", "3607",
     ] {
         params[format!("eip{eip}Transition")] = json!(0);
     }

@@ -1,0 +1,92 @@
+//! The validator set in a contract: signalled in one block, in force after its finality, across restarts.
+
+use crate::kit::{Kit, import_all, key, transaction};
+use alloy::{
+    primitives::{Address, TxKind},
+    sol_types::SolCall,
+};
+use aurum_aura::Signer;
+use aurum_contracts::{
+    ValidatorSet,
+    genesis::{VALIDATOR_SET, validator_set},
+};
+use serde_json::json;
+
+/// Three authorities by contract; key 0 governs.
+fn kit() -> Kit {
+    Kit::with(3, |spec| {
+        let validators: Vec<_> = (0..3).map(|index| key(index).address()).collect();
+        for (address, account) in validator_set(&validators, key(0).address()).expect("a valid genesis") {
+            spec["accounts"][address.to_string()] =
+                json!({ "nonce": "0x1", "code": account.code, "storage": account.storage });
+        }
+        spec["engine"]["authorityRound"]["params"]["validators"] = json!({ "contract": VALIDATOR_SET });
+    })
+}
+
+fn add(nonce: u64, validator: Address) -> aurum_types::Transaction {
+    let call = ValidatorSet::addValidatorCall { validator }.abi_encode();
+    transaction(&key(0), nonce, TxKind::Call(VALIDATOR_SET), 0, call.into())
+}
+
+#[test]
+fn a_validator_added_at_run_time_seals_after_finality_and_not_before() {
+    let kit = kit();
+    let (mut node, mut peer) = (kit.node(), kit.node());
+    let newcomer = key(3).address();
+    let old: Vec<_> = (0..3).map(|index| key(index).address()).collect();
+    let mut blocks = kit.mine_many(&node, &old, 3);
+    blocks.push(kit.mine(&node, &[add(0, newcomer)]));
+    let signalled = blocks.last().unwrap().number();
+    let pending = node.view().engine().unwrap().pending_change.expect("signalled");
+    assert_eq!(pending.signalled_in.number, signalled);
+    assert_eq!(pending.validators.last(), Some(&newcomer));
+    assert_eq!(node.view().engine().unwrap().validators, old, "not in force yet");
+
+    // A restart between signal and finality loses nothing.
+    node.reopen(&kit);
+    assert!(node.view().engine().unwrap().pending_change.is_some());
+
+    while node.view().engine().unwrap().validators.len() == 3 {
+        blocks.push(kit.mine(&node, &[]));
+        assert!(blocks.len() < 20, "the change comes with finality");
+    }
+    assert!(node.head().finalized.number >= signalled);
+    node.reopen(&kit);
+    let status = node.view().engine().unwrap();
+    assert_eq!(status.validators.last(), Some(&newcomer));
+    assert!(status.pending_change.is_none());
+
+    let sealed = kit.mine_by(&node, &[newcomer], &[]);
+    assert_eq!(sealed.header().author, newcomer);
+    blocks.push(sealed);
+    blocks.extend(kit.mine_many(&node, &[old.clone(), vec![newcomer]].concat(), 12));
+
+    // A late node syncs across the change in batches, and remembers it.
+    for batch in blocks.chunks(5) {
+        import_all(&peer, batch);
+    }
+    assert_eq!(crate::kit::standing(&peer), crate::kit::standing(&node));
+    peer.reopen(&kit);
+    assert_eq!(crate::kit::standing(&peer), crate::kit::standing(&node));
+    assert_eq!(peer.view().engine().unwrap().validators.len(), 4);
+}
+
+#[test]
+fn immediate_transitions_use_the_contracts_word_at_the_parent() {
+    let mut spec_kit = Kit::with(3, |spec| {
+        let validators: Vec<_> = (0..3).map(|index| key(index).address()).collect();
+        for (address, account) in validator_set(&validators, key(0).address()).expect("a valid genesis") {
+            spec["accounts"][address.to_string()] =
+                json!({ "nonce": "0x1", "code": account.code, "storage": account.storage });
+        }
+        spec["engine"]["authorityRound"]["params"]["validators"] = json!({ "contract": VALIDATOR_SET });
+        spec["engine"]["authorityRound"]["params"]["immediateTransitions"] = json!(true);
+    });
+    spec_kit.validators.truncate(3);
+    let (node, peer) = (spec_kit.node(), spec_kit.node());
+    let blocks = spec_kit.mine_many(&node, &spec_kit.validators, 5);
+    import_all(&peer, &blocks);
+    assert_eq!(peer.head().latest, node.head().latest);
+    assert_eq!(peer.head().finalized.number, 0, "several authorities and no finality");
+}

@@ -1,0 +1,194 @@
+//! Whatever moment the process dies at: the head, finality and the pool come back from disk alone.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use crate::kit::{Kit, import_all, key, standing, transfer};
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, B256},
+};
+use aurum_aura::Signer;
+
+/// What a killed process leaves: its files, without any of them being closed.
+fn crash_copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            crash_copy(&entry.path(), &target);
+        } else if entry.file_name() != "LOCK" {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_process_that_dies_between_any_two_blocks_finds_its_head_and_finality_again() {
+    let kit = Kit::new(4);
+    let (node, other) = (kit.node(), kit.node());
+    for round in 0..20u64 {
+        match round % 5 {
+            // A side branch of one block that never wins.
+            3 => {
+                let step = kit.next_step(&node, &kit.validators);
+                let (side, _) = kit.build(&other, step, &[transfer(&key(1), 0, Address::repeat_byte(3), round)]);
+                let main = kit.mine_by(&node, &kit.validators, &[]);
+                let _ = node.import(side);
+                other.import(main).unwrap();
+            }
+            _ => {
+                let block = kit.mine(&node, &[transfer(&key(0), nonce(&node), Address::repeat_byte(9), 1)]);
+                other.import(block).unwrap();
+            }
+        }
+        let copy = tempfile::TempDir::new().unwrap();
+        crash_copy(node.dir.path(), copy.path());
+        let reopened = kit.open(copy.path());
+        assert_eq!(standing(&reopened), standing(&node), "round {round}");
+        assert_eq!(reopened.view().engine().unwrap().finality, node.view().engine().unwrap().finality);
+        let read = |chain: &aurum_chain::Chain| {
+            chain.view().state(BlockId::latest()).unwrap().unwrap().account(Address::repeat_byte(9)).unwrap()
+        };
+        assert_eq!(read(&reopened), read(&node));
+    }
+}
+
+fn nonce(chain: &aurum_chain::Chain) -> u64 {
+    chain.view().state(BlockId::latest()).unwrap().unwrap().account(key(0).address()).unwrap().nonce
+}
+
+#[test]
+fn a_tie_falls_the_same_way_after_a_restart() {
+    let kit = Kit::new(4);
+    let mut nodes = [kit.node(), kit.node()];
+    let step = kit.next_step(&nodes[0], &kit.validators);
+    let (one, _) = kit.build(&nodes[0], step, &[]);
+    let (two, _) = kit.build(&nodes[0], step, &[transfer(&key(0), 0, Address::repeat_byte(1), 1)]);
+    for (node, order) in nodes.iter_mut().zip([[&one, &two], [&two, &one]]) {
+        for block in order {
+            node.import(block.clone()).unwrap();
+        }
+        assert_eq!(node.head().latest.hash, order[0].hash());
+        node.reopen(&kit);
+        assert_eq!(node.head().latest.hash, order[0].hash());
+    }
+}
+
+#[test]
+fn accepted_transactions_wait_again_after_a_restart() {
+    let kit = Kit::new(1);
+    let mut node = kit.node();
+    let gate = aurum_chain::Gate::new((*node).clone());
+    let grant = gate.grant_submit(&aurum_chain::Identity::Anonymous).unwrap();
+    let waiting = transfer(&key(0), 0, Address::repeat_byte(1), 1);
+    gate.submit(&grant, waiting.clone()).unwrap();
+    drop((gate, grant));
+    node.reopen(&kit);
+    assert!(node.pool().get(*waiting.tx_hash()).is_some());
+    kit.mine(&node, &[waiting.clone()]);
+    node.reopen(&kit);
+    assert!(node.pool().get(*waiting.tx_hash()).is_none(), "what is in a block waits no longer");
+}
+
+#[test]
+fn another_chains_folder_is_refused() {
+    let kit = Kit::new(1);
+    let node = kit.node();
+    let path = node.dir.path().to_owned();
+    let config = Kit::with(1, |spec| spec["genesis"]["extraData"] = "0x01".into()).config(&path);
+    let dir = node.dir.path().to_owned();
+    let copy = tempfile::TempDir::new().unwrap();
+    crash_copy(&dir, copy.path());
+    let error = aurum_chain::Chain::open(aurum_chain::ChainConfig { path: copy.path().join("db"), ..config });
+    assert!(matches!(error, Err(aurum_chain::ChainError::OtherChain { .. })), "{error:?}");
+}
+
+const CHILD: &str = "AURUM_CHAIN_TEST_CHILD";
+
+/// Not a test of its own: the process that [`kill_9_loses_nothing_that_was_reported`] kills.
+#[test]
+fn child_that_seals_until_it_is_killed() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let kit = Kit::new(4);
+    let chain = kit.open(Path::new(&path));
+    for _ in 0..2_000 {
+        let everybody = &kit.validators[..3];
+        kit.mine_by(&chain, everybody, &[transfer(&key(0), nonce(&chain), Address::repeat_byte(9), 1)]);
+        let (number, hash, finalized, final_hash) = standing(&chain);
+        println!("\nreported {number} {hash} {finalized} {final_hash}");
+    }
+}
+
+#[test]
+fn kill_9_loses_nothing_that_was_reported() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut least = 0;
+    for round in 0..4u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "restart::child_that_seals_until_it_is_killed", "--nocapture", "--test-threads=1"])
+            .env(CHILD, dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let output = child.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut last = None;
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let fields: Vec<_> = line.split(' ').map(str::to_owned).collect();
+                if let [word, number, hash, finalized, final_hash] = fields.as_slice()
+                    && word == "reported"
+                    && final_hash.len() == 66
+                {
+                    last = Some((
+                        number.parse::<u64>().unwrap(),
+                        hash.parse::<B256>().unwrap(),
+                        finalized.parse::<u64>().unwrap(),
+                        final_hash.parse::<B256>().unwrap(),
+                    ));
+                }
+            }
+            last
+        });
+        std::thread::sleep(Duration::from_millis(700 + 130 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let Some((number, hash, finalized, final_hash)) = reader.join().unwrap() else { continue };
+        assert!(number > least, "the child went on where it was killed");
+        least = number;
+
+        let kit = Kit::new(4);
+        let chain = kit.open(dir.path());
+        let head = chain.head();
+        assert!(head.latest.number >= number && head.latest.number <= number + 1, "{head:?} after {number}");
+        assert_eq!(chain.canonical_hash(number).unwrap(), Some(hash), "round {round}");
+        assert!(head.finalized.number >= finalized);
+        assert_eq!(chain.canonical_hash(finalized).unwrap(), Some(final_hash));
+    }
+    assert!(least > 0, "no child lived long enough to report a block");
+}
+
+#[test]
+fn a_node_that_synced_in_batches_reopens_at_the_same_place() {
+    let kit = Kit::new(3);
+    let (node, mut late) = (kit.node(), kit.node());
+    let blocks = kit.mine_many(&node, &kit.validators, 150);
+    for batch in blocks.chunks(40) {
+        import_all(&late, batch);
+    }
+    assert_eq!(standing(&late), standing(&node));
+    late.reopen(&kit);
+    assert_eq!(standing(&late), standing(&node));
+    for number in [0, 1, 17, 75, 149, 150] {
+        assert_eq!(late.canonical_hash(number).unwrap(), node.canonical_hash(number).unwrap());
+        assert!(late.view().block(BlockId::number(number)).unwrap().is_some(), "block {number}");
+        assert!(late.view().state(BlockId::number(number)).unwrap().is_some(), "state {number}");
+    }
+}
