@@ -2,7 +2,7 @@
 //!
 //! Parity switches EIPs one by one; revm knows named forks. For now a block runs under the fork whose set of EIPs differs
 //! least from the block's, and [`unsupported`] names each difference. Per-EIP gating (instruction table, gas parameters)
-//! would replace [`nearest`] and nothing else: no other file looks at an EIP number or at revm's `SpecId` choice.
+//! would replace the choice of the nearest fork and nothing else: no other file looks at an EIP number or at revm's `SpecId` choice.
 
 use std::collections::BTreeSet;
 
