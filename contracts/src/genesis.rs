@@ -111,12 +111,7 @@ pub fn validator_set(
     let mut storage = Slots::default();
     storage.array(0, validators.iter().map(|account| account.into_word().into()));
     storage.set(U256::from(2), governor.into_word().into());
-    Ok(pair(
-        VALIDATOR_SET,
-        VALIDATOR_SET_IMPLEMENTATION,
-        include_str!("../artifacts/ValidatorSet.json"),
-        storage,
-    ))
+    Ok(pair(VALIDATOR_SET, VALIDATOR_SET_IMPLEMENTATION, include_str!("../artifacts/ValidatorSet.json"), storage))
 }
 
 /// Proxy and implementation of the permissions.
@@ -244,12 +239,8 @@ mod tests {
         assert_eq!(validator_set(&[], PERMISSIONS), Err(InvalidGenesis::Empty { what: "the validator set" }));
         assert!(matches!(validator_set(&[account(1); 2], PERMISSIONS), Err(InvalidGenesis::Duplicate { .. })));
         assert!(matches!(validator_set(&one, Address::ZERO), Err(InvalidGenesis::BadMember { .. })));
-        let genesis = |threshold, default_rights| PermissionsGenesis {
-            admins: &one,
-            threshold,
-            default_rights,
-            entries: &[],
-        };
+        let genesis =
+            |threshold, default_rights| PermissionsGenesis { admins: &one, threshold, default_rights, entries: &[] };
         assert!(permissions(&genesis(1, rights::ALL)).is_ok());
         assert!(matches!(permissions(&genesis(0, 0)), Err(InvalidGenesis::BadThreshold { .. })));
         assert!(matches!(permissions(&genesis(2, 0)), Err(InvalidGenesis::BadThreshold { .. })));

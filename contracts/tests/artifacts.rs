@@ -13,6 +13,9 @@ fn committed_artifacts_match_the_sources() {
     assert_eq!(compiled.len(), project::CONTRACTS.len());
     for (name, text) in compiled {
         let committed = std::fs::read_to_string(project::artifact_path(name)).unwrap_or_default();
-        assert!(project::same(&committed, &text), "artifacts/{name}.json differs from the sources: run `make contracts`");
+        assert!(
+            project::same(&committed, &text),
+            "artifacts/{name}.json differs from the sources: run `make contracts`"
+        );
     }
 }
