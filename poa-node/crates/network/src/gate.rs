@@ -142,10 +142,8 @@ impl NetworkBehaviour for Gate {
             FromSwarm::ConnectionEstablished(established) => {
                 *self.connected.entry(established.peer_id).or_default() += 1;
             }
-            FromSwarm::ConnectionClosed(closed) => {
-                if closed.remaining_established == 0 {
-                    self.connected.remove(&closed.peer_id);
-                }
+            FromSwarm::ConnectionClosed(closed) if closed.remaining_established == 0 => {
+                self.connected.remove(&closed.peer_id);
             }
             _ => {}
         }

@@ -168,7 +168,7 @@ impl Lanes {
     /// Puts `tx` in its lane. `account` is the sender's at the head; [`Self::check_room`] said yes under the same lock.
     ///
     /// Returns the transaction it replaced.
-    pub(crate) fn insert(&mut self, tx: Arc<Pooled>, account: Account) -> Option<B256> {
+    pub(crate) fn insert(&mut self, tx: Arc<Pooled>, account: Account) -> Option<Arc<Pooled>> {
         let sender = tx.sender();
         let hash = tx.hash();
         let full = |lanes: &Self| {
@@ -189,7 +189,7 @@ impl Lanes {
             self.forget(&tx, Departure::NonceUsed);
         }
         self.settle(sender);
-        replaced.map(|tx| tx.hash())
+        replaced
     }
 
     /// Takes out one transaction. Those behind it in its lane wait for its nonce from now on.
@@ -201,6 +201,18 @@ impl Lanes {
         self.forget(&tx, why);
         self.settle(tx.sender());
         Some(tx)
+    }
+
+    /// Undoes an insertion that could not be made durable: what it replaced comes back.
+    pub(crate) fn revert(&mut self, hash: &B256, replaced: Option<Arc<Pooled>>, why: Departure) {
+        let Some(account) = self.by_hash.get(hash).and_then(|tx| self.lane(tx.sender())).map(|lane| *lane.account())
+        else {
+            return;
+        };
+        self.remove(hash, why);
+        if let Some(replaced) = replaced.filter(|replaced| replaced.nonce() >= account.nonce) {
+            self.insert(replaced, account);
+        }
     }
 
     /// Takes over a sender's account at a new head. Transactions with used nonces leave; `included` tells which of them

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     Admission, Best, Content, Departure, OpenError, Origin, PoolConfig, PoolError, Pooled, Refusal, Status,
-    journal::Journal, lanes::Lanes,
+    journal::Journal, lane::Lane, lanes::Lanes,
 };
 
 /// Newly pooled transactions a slow subscriber may be behind. Past that it loses the oldest and is told so; it can
@@ -118,9 +118,9 @@ impl Pool {
     /// [`PoolError`]; the pool is then as before.
     pub fn add(&self, tx: Recovered<Transaction>, origin: Origin) -> Result<Added, PoolError> {
         let shared = &self.0;
-        let (added, pooled) = shared.admit(tx, origin, origin != Origin::Retracted)?;
+        let (pooled, added, replaced) = shared.admit(tx, origin, origin != Origin::Retracted)?;
         if origin.is_ours() {
-            shared.write_to_journal(&pooled)?;
+            shared.write_to_journal(&pooled, replaced)?;
         }
         // No subscriber is no error.
         let _ = shared.newly.send(pooled);
@@ -192,7 +192,7 @@ impl Pool {
     /// The nonce after the sender's gapless waiting transactions; `None` if none of its transactions waits, and then
     /// the account's nonce is next.
     pub fn next_nonce(&self, sender: Address) -> Option<u64> {
-        self.0.lanes().lane(sender).map(super::lane::Lane::next_nonce)
+        self.0.lanes().lane(sender).map(Lane::next_nonce)
     }
 
     /// How much waits.
@@ -242,15 +242,13 @@ impl fmt::Debug for Pool {
     }
 }
 
+/// The transaction, what to tell about it, and the one it replaced.
+type Placed = (Arc<Pooled>, Added, Option<Arc<Pooled>>);
+
 impl Shared {
     /// Checks and inserts. Cheap reasons to refuse come before those that ask the chain, so that an overload costs
     /// little.
-    fn admit(
-        &self,
-        tx: Recovered<Transaction>,
-        origin: Origin,
-        limited: bool,
-    ) -> Result<(Added, Arc<Pooled>), PoolError> {
+    fn admit(&self, tx: Recovered<Transaction>, origin: Origin, limited: bool) -> Result<Placed, PoolError> {
         let (pooled, mut heads) = {
             let mut lanes = self.lanes();
             let arrival = lanes.next_arrival();
@@ -278,16 +276,12 @@ impl Shared {
         Self::place(&mut self.lanes(), pooled, account, limited)
     }
 
-    fn place(
-        lanes: &mut Lanes,
-        pooled: Arc<Pooled>,
-        account: Account,
-        limited: bool,
-    ) -> Result<(Added, Arc<Pooled>), PoolError> {
+    fn place(lanes: &mut Lanes, pooled: Arc<Pooled>, account: Account, limited: bool) -> Result<Placed, PoolError> {
         lanes.check_room(&pooled, limited)?;
         let replaced = lanes.insert(Arc::clone(&pooled), account);
         let pending = lanes.lane(pooled.sender()).is_some_and(|lane| pooled.nonce() < lane.next_nonce());
-        Ok((Added { hash: pooled.hash(), pending, replaced }, pooled))
+        let added = Added { hash: pooled.hash(), pending, replaced: replaced.as_ref().map(|tx| tx.hash()) };
+        Ok((pooled, added, replaced))
     }
 
     fn judge(&self, tx: &Pooled) -> Result<Account, PoolError> {
@@ -316,12 +310,13 @@ impl Shared {
         }
     }
 
-    fn write_to_journal(&self, tx: &Arc<Pooled>) -> Result<(), PoolError> {
+    fn write_to_journal(&self, tx: &Arc<Pooled>, replaced: Option<Arc<Pooled>>) -> Result<(), PoolError> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut journal = journal.lock().expect("nothing panics while holding the journal");
         if let Err(error) = journal.append(tx.transaction().inner()) {
             drop(journal);
-            self.lanes().remove(&tx.hash(), Departure::Removed(format!("not journalled: {error}")));
+            let why = Departure::Removed(format!("not journalled: {error}"));
+            self.lanes().revert(&tx.hash(), replaced, why);
             return Err(PoolError::Journal(error));
         }
         if journal.wants_compaction() {

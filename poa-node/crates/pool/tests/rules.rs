@@ -207,3 +207,40 @@ fn removing_one_queues_those_behind_it_and_subscribers_hear_of_each() {
     assert_eq!((pool.status().pending, pool.status().queued), (0, 1));
     assert_eq!(pool.departure(first), Some(Departure::Removed("does not run".to_owned())));
 }
+
+#[test]
+fn adding_from_many_threads_while_heads_come_loses_and_doubles_nothing() {
+    const EACH: u64 = 300;
+    let (pool, chain) = pool(PoolConfig::default());
+    let mined = std::thread::scope(|scope| {
+        let adders: Vec<_> = (1..=3u8)
+            .map(|id| {
+                let pool = &pool;
+                scope.spawn(move || {
+                    for nonce in 0..EACH {
+                        pool.add(legacy(sender(id), nonce, 1, 0), Origin::Local).unwrap();
+                    }
+                })
+            })
+            .collect();
+        let mut nonces = [0u64; 4];
+        while !adders.iter().all(|adder| adder.is_finished()) {
+            let block: Vec<_> = pool.best().take(7).collect();
+            for tx in &block {
+                let next = &mut nonces[usize::from(tx.sender()[0])];
+                assert_eq!(tx.nonce(), *next);
+                *next += 1;
+                chain.set(tx.sender(), *next, u64::MAX);
+            }
+            pool.on_head(&HeadChange {
+                included: block.iter().map(|tx| tx.hash()).collect(),
+                touched: block.iter().map(|tx| tx.sender()).collect(),
+                ..HeadChange::default()
+            });
+        }
+        nonces.iter().sum::<u64>()
+    });
+    let left = pool.best().map(|tx| (tx.sender(), tx.nonce())).collect::<std::collections::HashSet<_>>().len();
+    assert_eq!(mined + left as u64, 3 * EACH);
+    assert_eq!((pool.status().pending, pool.status().queued), (left, 0));
+}

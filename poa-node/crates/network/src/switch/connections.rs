@@ -29,10 +29,10 @@ impl Switch {
     pub(super) fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_message(event),
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
-                if num_established.get() == 1 {
-                    self.greet(peer_id, endpoint.get_remote_address(), endpoint.is_listener());
-                }
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. }
+                if num_established.get() == 1 =>
+            {
+                self.greet(peer_id, endpoint.get_remote_address(), endpoint.is_listener());
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 if self.peers.remove(&peer_id).is_some_and(|peer| peer.ready) {
@@ -114,6 +114,9 @@ impl Switch {
     /// Holds something against a peer; at the limit it is disconnected and banned for a while.
     pub(super) fn penalise(&mut self, peer: PeerId, amount: u32, why: &str) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
+        if state.penalty >= peer::LIMIT {
+            return;
+        }
         state.penalty += amount;
         tracing::debug!(%peer, amount, total = state.penalty, why, "peer misbehaved");
         if state.penalty >= peer::LIMIT {
@@ -183,11 +186,11 @@ impl Switch {
                     state.close_at = Some(Instant::now() + LAST_WORDS);
                 }
             }
-            request_response::Event::OutboundFailure { peer, error, .. } => {
-                if !matches!(error, OutboundFailure::ConnectionClosed) {
-                    tracing::debug!(%peer, %error, "handshake failed");
-                    self.disconnect(peer);
-                }
+            request_response::Event::OutboundFailure { peer, error, .. }
+                if !matches!(error, OutboundFailure::ConnectionClosed) =>
+            {
+                tracing::debug!(%peer, %error, "handshake failed");
+                self.disconnect(peer);
             }
             _ => {}
         }
