@@ -43,13 +43,18 @@ fn a_branch_300_blocks_deep_replaces_ours_and_its_state_is_exact() {
     }
     assert!(deepest >= 300, "{deepest}");
 
-    let view = ours.view();
-    let state = view.state(BlockId::latest()).unwrap().unwrap();
-    assert_eq!(state.account(Address::repeat_byte(1)).unwrap().balance.to::<u64>(), 0);
-    assert_eq!(state.account(Address::repeat_byte(2)).unwrap().balance.to::<u64>(), 22);
-    assert!(view.receipt(*kept.tx_hash()).unwrap().is_some());
-    assert!(view.receipt(*lost.tx_hash()).unwrap().is_none());
-    assert!(ours.pool().get(*lost.tx_hash()).is_some(), "a transaction from a persisted block went back to the pool");
+    {
+        let view = ours.view();
+        let state = view.state(BlockId::latest()).unwrap().unwrap();
+        assert_eq!(state.account(Address::repeat_byte(1)).unwrap().balance.to::<u64>(), 0);
+        assert_eq!(state.account(Address::repeat_byte(2)).unwrap().balance.to::<u64>(), 22);
+        assert!(view.receipt(*kept.tx_hash()).unwrap().is_some());
+        assert!(view.receipt(*lost.tx_hash()).unwrap().is_none());
+        assert!(
+            ours.pool().get(*lost.tx_hash()).is_some(),
+            "a transaction from a persisted block went back to the pool"
+        );
+    }
 
     // Reunited, the authorities make the winner final; the loser's transaction gets its second chance.
     let block = kit.mine(&ours, std::slice::from_ref(&lost));

@@ -140,14 +140,15 @@ impl Kit {
         }
         let authoring = chain.authoring().expect("authoring");
         let author = authoring.engine().child_validators().proposer(step).expect("a proposer");
-        let env = authoring.env(author, step, GAS_LIMIT).expect("env");
+        let mut env = authoring.env(author, step, GAS_LIMIT).expect("env");
+        // As if sealed in time, even where another branch has moved the clock far ahead.
+        env.timestamp = start.as_secs().max(authoring.parent().timestamp + 1);
         let mut builder = authoring.builder(env.clone()).expect("builder");
         for tx in transactions {
             builder.push(&recovered(tx)).expect("the kit's transactions fit");
         }
         let built = authoring.commit(builder.finish().expect("finish")).expect("commit");
         let mut header = authoring.header(&env, transactions, &built, Bytes::new());
-        header.timestamp = header.timestamp.max(start.as_secs());
         forge(&mut header);
         (self.seal(header, step, author, transactions), built)
     }
@@ -182,8 +183,8 @@ impl Kit {
 
 /// Imports all into a node; each must be good.
 pub fn import_all(chain: &Chain, blocks: &[SealedBlock]) {
-    let (_, error) = chain.import_batch(blocks.to_vec());
-    assert!(error.is_none(), "{error:?}");
+    let (imported, error) = chain.import_batch(blocks.to_vec());
+    assert!(error.is_none(), "block {:?}: {error:?}", blocks.get(imported.len()).map(SealedBlock::number));
 }
 
 /// A transaction of `from` without fees.
