@@ -23,7 +23,7 @@ use crate::{
 /// How often heads are compared without a reason.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a peer is not asked after it did not answer, when others may be.
-const AVOID_SILENT: Duration = Duration::from_secs(15);
+const AVOID_SILENT: Duration = Duration::from_secs(5);
 /// How long after our own failure, or a block that is not valid yet.
 const AVOID_LATER: Duration = Duration::from_secs(1);
 /// How often a peer may change its branch while we follow it before another turn is taken.
