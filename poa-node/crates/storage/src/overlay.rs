@@ -189,7 +189,10 @@ fn merge(mut newest_first: Vec<Arc<StateChanges>>) -> Arc<StateChanges> {
     let mut merged = Arc::unwrap_or_clone(oldest);
     for newer in newest_first.iter().rev() {
         for (address, change) in &newer.accounts {
-            let older = merged.accounts.entry(*address).or_default();
+            let Some(older) = merged.accounts.get_mut(address) else {
+                merged.accounts.insert(*address, change.clone());
+                continue;
+            };
             if change.storage_wiped || older.account.is_none() {
                 older.storage_wiped = true;
                 older.storage.clear();

@@ -72,6 +72,9 @@ impl StateTree {
     /// # Errors
     /// [`StorageError::MissingState`] for an unknown parent.
     pub fn insert(&self, block: Arc<CommittedBlock>, nodes: TrieNodes) -> Result<(), StorageError> {
+        if self.core.persisted(block.hash())?.is_some() {
+            return Ok(());
+        }
         let on_persisted = self.core.persisted(block.header().parent_hash)?.is_some();
         let mut overlay = self.core.overlay_mut();
         if overlay.insert(block, nodes.clone(), on_persisted)? {

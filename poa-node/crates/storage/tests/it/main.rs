@@ -1,0 +1,6 @@
+//! The storage crate from outside, in one binary, since each costs a link with RocksDB.
+
+mod crash;
+mod state;
+mod support;
+mod unwind;
