@@ -24,7 +24,7 @@ async fn a_late_joiner_syncs_a_thousand_blocks_and_then_follows() {
     let (a, b) = pair(full, FakeChain::new(genesis(b"g"))).await;
     same_head(&[&a, &b]).await;
     assert_eq!(b.chain.status().number, 1_000);
-    assert_eq!(b.net.counters().blocks_synced, 1_000);
+    until("counted", || b.net.counters().blocks_synced == 1_000).await;
     assert_eq!(b.net.best_peer_height(), Some(1_000));
     a.author(b"main");
     same_head(&[&a, &b]).await;
@@ -82,7 +82,7 @@ async fn a_restarted_node_resumes_where_it_was() {
     drop(b);
     let b = Node::start(config(2, &[a.enode()]), chain).await;
     same_head(&[&a, &b]).await;
-    assert_eq!(b.net.counters().blocks_synced, 200);
+    until("counted", || b.net.counters().blocks_synced == 200).await;
 }
 
 /// The dishonest chain is heavier, so that it is asked for first.
