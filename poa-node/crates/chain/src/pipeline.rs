@@ -44,7 +44,7 @@ pub(crate) struct Importer {
 /// Where a block comes from, as far as its stages differ.
 enum Origin {
     /// Somebody sent it; perhaps its first stages are done.
-    Sent(Option<Prepared>),
+    Sent(Option<Box<Prepared>>),
     /// We built it: it was executed and committed while building.
     Built(Box<Built>),
     /// It was accepted before and is on disk.
@@ -109,7 +109,7 @@ impl Importer {
 
     /// Stages 1 and 2 of a batch in parallel, on the guess that the validator set does not change within it. `None` where
     /// the guess cannot be made or the block failed: its turn then repeats the stages in order.
-    fn prepare(&self, blocks: &[SealedBlock]) -> Vec<Option<Prepared>> {
+    fn prepare(&self, blocks: &[SealedBlock]) -> Vec<Option<Box<Prepared>>> {
         let first = blocks.first().map(|block| block.header().parent_hash);
         let Some(parent) = first.and_then(|hash| self.reader.recent().link(hash).cloned()) else {
             return blocks.iter().map(|_| None).collect();
@@ -127,7 +127,7 @@ impl Importer {
                 let verified =
                     verify::verify(&self.rules, block.clone(), header_before(index), validators, now).ok()?;
                 let block = recover::recover(verified, self.pool.as_ref()).ok()?;
-                Some(Prepared { block, validators: validators.clone() })
+                Some(Box::new(Prepared { block, validators: validators.clone() }))
             })
             .collect()
     }

@@ -60,7 +60,7 @@ fn a_validator_added_at_run_time_seals_after_finality_and_not_before() {
     let sealed = kit.mine_by(&node, &[newcomer], &[]);
     assert_eq!(sealed.header().author, newcomer);
     blocks.push(sealed);
-    blocks.extend(kit.mine_many(&node, &[old.clone(), vec![newcomer]].concat(), 12));
+    blocks.extend(kit.mine_many(&node, &[old, vec![newcomer]].concat(), 12));
 
     // A late node syncs across the change in batches, and remembers it.
     for batch in blocks.chunks(5) {

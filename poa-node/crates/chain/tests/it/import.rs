@@ -90,7 +90,7 @@ fn a_block_on_a_bad_parent_is_bad_and_one_on_an_unknown_parent_waits_for_it() {
         other => panic!("{other:?}"),
     }
     node.import(first).unwrap();
-    node.import(second.clone()).expect("not marked bad for having come early");
+    node.import(second).expect("not marked bad for having come early");
 
     let step = kit.next_step(&node, &kit.validators);
     let (bad, _) = kit.build_with(&node, step, &[], |header| header.state_root = B256::ZERO);
@@ -213,7 +213,9 @@ fn refuses_to_reorganise_below_a_final_block() {
     let before = standing(&node);
     assert!(node.head().finalized.number > 1);
     // A longer branch from genesis; two of four made it.
-    let branch = kit.mine_many(&other, &kit.validators[..2], 12);
+    let other_txs = [transfer(&key(0), 0, Address::repeat_byte(1), 1)];
+    let branch = [kit.mine_by(&other, &kit.validators[..2], &other_txs)];
+    kit.mine_many(&other, &kit.validators[..2], 12);
     let error = node.import(branch[0].clone()).unwrap_err();
     assert!(matches!(error, ImportError::Invalid(Invalid::RevertsFinalized { .. })), "{error}");
     assert_eq!(standing(&node), before);

@@ -1,5 +1,7 @@
 //! The chain as a whole, on a clock and with keys in our hands.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod epochs;
 mod import;
 mod kit;
@@ -7,3 +9,4 @@ mod order;
 mod permissions;
 mod restart;
 mod stall;
+mod view;
