@@ -104,3 +104,34 @@ macro_rules! same_fields {
 }
 
 same_fields!(ForeignBridge, HomeBridge);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{address, b256};
+
+    /// The same message and hashes stand in `test/TransferVector.t.sol`.
+    #[test]
+    fn hashes_are_those_of_the_contracts() {
+        let transfer = Transfer {
+            version: MESSAGE_VERSION,
+            srcChainId: U256::from(1),
+            srcBridge: address!("1111111111111111111111111111111111111111"),
+            token: address!("2222222222222222222222222222222222222222"),
+            nonce: U256::from(7),
+            sender: address!("3333333333333333333333333333333333333333"),
+            recipient: address!("4444444444444444444444444444444444444444"),
+            amount: U256::from(123_456_789),
+            policyEpoch: 0,
+            validatorEpoch: 5,
+        };
+        let bridge = address!("5555555555555555555555555555555555555555");
+        let hashes = [transfer.digest(2026, bridge), transfer.id(2026, bridge), transfer.body_hash()];
+        let expected = [
+            b256!("f491715805015e52fac814dba2a31539ef600d8f17ecbbcc87f542ecd3c6584c"),
+            b256!("e14d8f6387184239720a2799b385d20609b5fc3330cb3d5a71c4e42a274067b6"),
+            b256!("35cf1e04a3e26d3e289ca5f0da8f7e07c0d8aebe19b5c8964ac27b25e7727e43"),
+        ];
+        assert_eq!(hashes, expected);
+    }
+}
