@@ -15,6 +15,7 @@ contract HomeBridgeTest is BridgeFixture {
 
     function test_mints_in_the_call_that_reaches_the_threshold() public {
         Transfer memory t = fromForeign(deposit(100e9, BOB), BOB, 100e9);
+        onHome();
         bytes32 id = home.incomingId(0);
         bytes32 digest = digestForHome(t);
         attest(0, t);
@@ -27,6 +28,8 @@ contract HomeBridgeTest is BridgeFixture {
         emit IHomeBridge.AttestationAdded(id, vm.addr(keys[2]), digest, 3, 3);
         vm.expectEmit(address(home));
         emit IHomeBridge.Attested(id, digest, t);
+        vm.expectEmit(address(home));
+        emit IBridge.Executed(id, 0, BOB, address(bridged), 100e9, digest);
         attest(2, t);
         eq(bridged.balanceOf(BOB), 100e9, "minted");
         eq(home.minted(address(bridged)), 100e9, "total");
