@@ -1,5 +1,7 @@
 //! The seam behind which the state is committed to. What lies behind it can be exchanged; nobody else sees a trie.
 
+use std::sync::Arc;
+
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_types::{Account, StateChanges};
 
@@ -29,14 +31,14 @@ pub struct Committed {
     pub nodes: TrieNodes,
 }
 
-/// What a commitment added for one block: records by hash of their bytes, opaque to everyone else.
+/// What a commitment added for one block: records by hash of their bytes, opaque to everyone else. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrieNodes(Vec<(B256, Bytes)>);
+pub struct TrieNodes(Arc<[(B256, Bytes)]>);
 
 impl TrieNodes {
     /// Wraps records.
-    pub const fn new(nodes: Vec<(B256, Bytes)>) -> Self {
-        Self(nodes)
+    pub fn new(nodes: Vec<(B256, Bytes)>) -> Self {
+        Self(nodes.into())
     }
 
     /// The records.
@@ -45,12 +47,12 @@ impl TrieNodes {
     }
 
     /// How many records there are.
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether the block left the commitment as it was.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

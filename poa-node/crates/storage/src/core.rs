@@ -136,7 +136,7 @@ impl Core {
 }
 
 /// Writes the tip's name into a batch.
-pub(crate) fn put_tip(batch: &mut Batch, tip: Tip) {
+pub(crate) fn put_tip(batch: &mut Batch<'_>, tip: Tip) {
     let bytes = NumberHash { number: tip.number, hash: tip.hash }.to_bytes();
     batch.put::<tables::Meta>(&names::TIP.to_owned(), &Bytes::from(bytes));
 }
@@ -145,9 +145,9 @@ fn check_schema(rocks: &Rocks) -> Result<(), StorageError> {
     let key = names::SCHEMA.to_owned();
     let expected = tables::SCHEMA_VERSION;
     let Some(found) = rocks.get::<tables::Meta>(&key)? else {
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(rocks);
         batch.put::<tables::Meta>(&key, &Bytes::from(expected.to_bytes()));
-        return rocks.write_durably(batch);
+        return batch.write_durably();
     };
     let found = u64::from_bytes(&found).ok_or_else(|| StorageError::corrupt("Meta", "malformed schema version"))?;
     if found != expected {

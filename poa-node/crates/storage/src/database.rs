@@ -188,7 +188,7 @@ impl Database {
         let mut arrivals = self
             .core
             .rocks
-            .scan::<tables::Arrivals>(&(tip.number + 1).to_bytes(), &[])?
+            .scan::<tables::Arrivals>(&(tip.number + 1).to_bytes(), &[])
             .collect::<Result<Vec<_>, _>>()?;
         arrivals.sort_unstable_by_key(|(key, arrival)| (key.number, arrival.order));
         let mut known = std::collections::HashSet::from([tip.hash]);

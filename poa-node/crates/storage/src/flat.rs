@@ -30,7 +30,7 @@ impl<'a> FlatBatch<'a> {
     }
 
     /// Puts the genesis state into empty tables. Nothing was before it, so nothing is recorded.
-    pub(crate) fn apply_genesis(&mut self, changes: &StateChanges, batch: &mut Batch) {
+    pub(crate) fn apply_genesis(&mut self, changes: &StateChanges, batch: &mut Batch<'_>) {
         for (address, change) in &changes.accounts {
             if change.account.is_some() {
                 self.accounts.insert(*address, change.account);
@@ -45,7 +45,7 @@ impl<'a> FlatBatch<'a> {
         &mut self,
         block: BlockNumber,
         changes: &StateChanges,
-        batch: &mut Batch,
+        batch: &mut Batch<'_>,
     ) -> Result<(), StorageError> {
         let mut changed = Changed::default();
         for (address, change) in &changes.accounts {
@@ -80,7 +80,7 @@ impl<'a> FlatBatch<'a> {
     }
 
     /// Takes one block's changes off again, with its records. Blocks go newest first.
-    pub(crate) fn revert(&mut self, block: BlockNumber, batch: &mut Batch) -> Result<(), StorageError> {
+    pub(crate) fn revert(&mut self, block: BlockNumber, batch: &mut Batch<'_>) -> Result<(), StorageError> {
         let changed = undo_record(self.rocks, block)?;
         for address in changed.accounts {
             let at = AddressAt { key: address, block };
@@ -104,7 +104,7 @@ impl<'a> FlatBatch<'a> {
     }
 
     /// Deletes what history and undo say about a block.
-    pub(crate) fn forget(rocks: &Rocks, block: BlockNumber, batch: &mut Batch) -> Result<(), StorageError> {
+    pub(crate) fn forget(rocks: &Rocks, block: BlockNumber, batch: &mut Batch<'_>) -> Result<(), StorageError> {
         let changed = undo_record(rocks, block)?;
         for key in changed.accounts {
             batch.delete::<tables::AccountHistory>(&AddressAt { key, block });
@@ -117,7 +117,7 @@ impl<'a> FlatBatch<'a> {
     }
 
     /// Writes the last value of every key touched.
-    pub(crate) fn finish(self, batch: &mut Batch) {
+    pub(crate) fn finish(self, batch: &mut Batch<'_>) {
         for (address, account) in self.accounts {
             match account {
                 Some(account) => batch.put::<tables::Accounts>(&address, &account),
@@ -150,7 +150,7 @@ impl<'a> FlatBatch<'a> {
     /// Every slot of an account that is not zero.
     fn slots_of(&self, address: Address) -> Result<HashMap<U256, U256>, StorageError> {
         let mut slots = HashMap::default();
-        for record in self.rocks.scan::<tables::Slots>(address.as_slice(), address.as_slice())? {
+        for record in self.rocks.scan::<tables::Slots>(address.as_slice(), address.as_slice()) {
             let (key, value) = record?;
             slots.insert(key.slot, value);
         }
@@ -160,7 +160,7 @@ impl<'a> FlatBatch<'a> {
     }
 }
 
-fn put_code(changes: &StateChanges, batch: &mut Batch) {
+fn put_code(changes: &StateChanges, batch: &mut Batch<'_>) {
     for (hash, code) in &changes.code {
         batch.put::<tables::Code>(hash, code);
     }
@@ -175,8 +175,8 @@ fn undo_record(rocks: &Rocks, block: BlockNumber) -> Result<Changed, StorageErro
 /// Root of the whole flat state. The slots are in the order of the accounts, so one account's are held at a time.
 pub(crate) fn recompute_root(rocks: &Rocks) -> Result<B256, StorageError> {
     let mut leaves = Vec::new();
-    let mut slots = rocks.scan::<tables::Slots>(&[], &[])?.peekable();
-    for record in rocks.scan::<tables::Accounts>(&[], &[])? {
+    let mut slots = rocks.scan::<tables::Slots>(&[], &[]).peekable();
+    for record in rocks.scan::<tables::Accounts>(&[], &[]) {
         let (address, account) = record?;
         let mut storage = Vec::new();
         while let Some(record) = slots.next_if(|record| !matches!(record, Ok((key, _)) if key.address != address)) {

@@ -35,25 +35,52 @@ impl std::fmt::Debug for Rocks {
 }
 
 /// Writes that happen together or not at all.
-#[derive(Default)]
-pub(crate) struct Batch(Vec<(&'static str, Vec<u8>, Option<Vec<u8>>)>);
+pub(crate) struct Batch<'a> {
+    rocks: &'a Rocks,
+    writes: WriteBatch,
+}
 
-impl Batch {
+impl<'a> Batch<'a> {
+    pub(crate) fn new(rocks: &'a Rocks) -> Self {
+        Self { rocks, writes: WriteBatch::default() }
+    }
+
     /// Sets a key.
     pub(crate) fn put<T: Table>(&mut self, key: &T::Key, value: &T::Value) {
-        self.put_encoded::<T>(key, value.to_value().into_owned());
+        self.put_encoded::<T>(key, &value.to_value());
     }
 
     /// Sets a key to bytes that are already the value's encoding.
-    pub(crate) fn put_encoded<T: Table>(&mut self, key: &T::Key, value: Vec<u8>) {
-        self.0.push((T::NAME, key.to_bytes(), Some(value)));
+    pub(crate) fn put_encoded<T: Table>(&mut self, key: &T::Key, value: &[u8]) {
+        self.writes.put_cf(self.rocks.table::<T>(), key.to_bytes(), value);
     }
 
     /// Removes a key.
     pub(crate) fn delete<T: Table>(&mut self, key: &T::Key) {
-        self.0.push((T::NAME, key.to_bytes(), None));
+        self.writes.delete_cf(self.rocks.table::<T>(), key.to_bytes());
+    }
+
+    /// Writes, and returns when all is on disk (fsync).
+    pub(crate) fn write_durably(self) -> Result<(), StorageError> {
+        self.write_with(true)
+    }
+
+    /// Writes to the log. That survives this process; after a power failure it may be gone as a whole, together with
+    /// everything written after it.
+    pub(crate) fn write(self) -> Result<(), StorageError> {
+        self.write_with(false)
+    }
+
+    fn write_with(self, sync: bool) -> Result<(), StorageError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        self.rocks.db.write_opt(self.writes, &options).map_err(|error| StorageError::disk("write", &error))
     }
 }
+
+/// Records of a table in its keys' order.
+pub(crate) type Records<'a, T> =
+    Box<dyn Iterator<Item = Result<(<T as Table>::Key, <T as Table>::Value), StorageError>> + 'a>;
 
 impl Rocks {
     /// Opens the directory, creating what is missing. What a crash left half-written at the log's end is cut off.
@@ -81,7 +108,7 @@ impl Rocks {
     /// Reads a key.
     pub(crate) fn get<T: Table>(&self, key: &T::Key) -> Result<Option<T::Value>, StorageError> {
         let bytes =
-            self.db.get_pinned_cf(self.table(T::NAME)?, key.to_bytes()).map_err(|e| StorageError::disk("read", &e))?;
+            self.db.get_pinned_cf(self.table::<T>(), key.to_bytes()).map_err(|e| StorageError::disk("read", &e))?;
         bytes.map(|bytes| decode::<T>(&bytes)).transpose()
     }
 
@@ -92,7 +119,7 @@ impl Rocks {
         if let Some(end) = after_prefix(&from[..prefix]) {
             options.set_iterate_upper_bound(end);
         }
-        let mut iterator = self.db.raw_iterator_cf_opt(self.table(T::NAME)?, options);
+        let mut iterator = self.db.raw_iterator_cf_opt(self.table::<T>(), options);
         iterator.seek(&from);
         let value = iterator.value().map(decode::<T>).transpose()?;
         iterator.status().map_err(|error| StorageError::disk("seek", &error))?;
@@ -100,17 +127,13 @@ impl Rocks {
     }
 
     /// All records from `from` on whose keys start with `prefix`, in the keys' order.
-    pub(crate) fn scan<T: Table>(
-        &self,
-        from: &[u8],
-        prefix: &[u8],
-    ) -> Result<impl Iterator<Item = Result<(T::Key, T::Value), StorageError>> + '_, StorageError> {
+    pub(crate) fn scan<T: Table>(&self, from: &[u8], prefix: &[u8]) -> Records<'_, T> {
         let mut options = ReadOptions::default();
         if let Some(end) = after_prefix(prefix) {
             options.set_iterate_upper_bound(end);
         }
         let mode = IteratorMode::From(from, Direction::Forward);
-        Ok(self.db.iterator_cf_opt(self.table(T::NAME)?, options, mode).map(|record| {
+        Box::new(self.db.iterator_cf_opt(self.table::<T>(), options, mode).map(|record| {
             let (key, value) = record.map_err(|error| StorageError::disk("scan", &error))?;
             let key = Key::from_bytes(&key).ok_or_else(|| StorageError::corrupt(T::NAME, "malformed key"))?;
             Ok((key, decode::<T>(&value)?))
@@ -122,33 +145,8 @@ impl Rocks {
         self.db.latest_sequence_number()
     }
 
-    /// Writes the batch and returns when it is on disk (fsync).
-    pub(crate) fn write_durably(&self, batch: Batch) -> Result<(), StorageError> {
-        self.write_with(batch, true)
-    }
-
-    /// Writes the batch to the log. It survives this process; after a power failure it may be gone as a whole, together
-    /// with everything written after it.
-    pub(crate) fn write(&self, batch: Batch) -> Result<(), StorageError> {
-        self.write_with(batch, false)
-    }
-
-    fn write_with(&self, batch: Batch, sync: bool) -> Result<(), StorageError> {
-        let mut writes = WriteBatch::default();
-        for (name, key, value) in batch.0 {
-            let table = self.table(name)?;
-            match value {
-                Some(value) => writes.put_cf(table, key, value),
-                None => writes.delete_cf(table, key),
-            }
-        }
-        let mut options = WriteOptions::default();
-        options.set_sync(sync);
-        self.db.write_opt(writes, &options).map_err(|error| StorageError::disk("write", &error))
-    }
-
-    fn table(&self, name: &'static str) -> Result<&ColumnFamily, StorageError> {
-        self.db.cf_handle(name).ok_or_else(|| StorageError::corrupt(name, "no such table"))
+    fn table<T: Table>(&self) -> &ColumnFamily {
+        self.db.cf_handle(T::NAME).expect("open() opens every table there is")
     }
 }
 

@@ -77,8 +77,9 @@ impl StateTree {
         }
         let on_persisted = self.core.persisted(block.header().parent_hash)?.is_some();
         let mut overlay = self.core.overlay_mut();
-        if overlay.insert(block, nodes.clone(), on_persisted)? {
-            self.core.pending.hold(&nodes);
+        let held = nodes.clone();
+        if overlay.insert(block, nodes, on_persisted)? {
+            self.core.pending.hold(&held);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Going back behind the persisted tip, for a reorganisation deeper than what was kept in memory.
 
+use std::sync::Arc;
+
 use alloy::primitives::{B256, Bytes, map::HashSet};
 use aurum_types::BlockNumber;
 
@@ -13,17 +15,17 @@ impl Writer {
     /// # Errors
     /// [`StorageError::UnwindTooDeep`] where history or engine snapshots do not reach, and when the disk fails.
     pub fn unwind(&mut self, to: BlockNumber) -> Result<Tip, StorageError> {
-        let core = self.core.clone();
+        let core = Arc::clone(&self.core);
         let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
         let landing = self.landing(to.min(old.number))?;
         if landing == old {
             return Ok(old);
         }
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(&core.rocks);
         self.take_off(old, landing, &mut batch)?;
 
         let mut unwinds = core.unwinds_mut();
-        core.rocks.write_durably(batch)?;
+        batch.write_durably()?;
         *unwinds += 1;
         core.set_flat_up_to(landing.number);
         let gone = core.overlay_mut().reset(landing);
@@ -37,7 +39,7 @@ impl Writer {
     /// # Errors
     /// [`StorageError::UnwindTooDeep`] where history does not reach, and when the disk fails.
     pub fn unwind_to(&mut self, to: BlockNumber, engine: &[u8]) -> Result<Tip, StorageError> {
-        let core = self.core.clone();
+        let core = Arc::clone(&self.core);
         let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
         if to >= old.number {
             return Ok(old);
@@ -47,12 +49,12 @@ impl Writer {
             return Err(StorageError::UnwindTooDeep { to, oldest });
         }
         let landing = Tip { number: to, hash: self.canonical(to)? };
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(&core.rocks);
         let unwound = self.take_off(old, landing, &mut batch)?;
         batch.put::<tables::Engines>(&to, &Bytes::copy_from_slice(engine));
 
         let mut unwinds = core.unwinds_mut();
-        core.rocks.write_durably(batch)?;
+        batch.write_durably()?;
         *unwinds += 1;
         core.set_flat_up_to(landing.number);
         let gone = core.overlay_mut().reset_keeping_forks(landing, &unwound);
@@ -61,7 +63,7 @@ impl Writer {
     }
 
     /// Writes the undoing of the blocks above `landing` into a batch; returns their hashes.
-    fn take_off(&self, old: Tip, landing: Tip, batch: &mut Batch) -> Result<HashSet<B256>, StorageError> {
+    fn take_off(&self, old: Tip, landing: Tip, batch: &mut Batch<'_>) -> Result<HashSet<B256>, StorageError> {
         let core = &self.core;
         let mut unwound = HashSet::default();
         let mut flat = FlatBatch::new(&core.rocks);
@@ -81,7 +83,7 @@ impl Writer {
         let floor = self.core.history_floor();
         let mut oldest = None;
         let mut landing = None;
-        for record in self.core.rocks.scan::<tables::Engines>(&floor.to_bytes(), &[])? {
+        for record in self.core.rocks.scan::<tables::Engines>(&floor.to_bytes(), &[]) {
             let (number, _) = record?;
             oldest = oldest.or(Some(number));
             if number > to {
@@ -99,7 +101,7 @@ impl Writer {
         hash.ok_or_else(|| StorageError::corrupt("Canonical", format!("no block {number}")))
     }
 
-    fn forget_canonical(&self, number: BlockNumber, hash: B256, batch: &mut Batch) -> Result<(), StorageError> {
+    fn forget_canonical(&self, number: BlockNumber, hash: B256, batch: &mut Batch<'_>) -> Result<(), StorageError> {
         let body = self.core.rocks.get::<tables::Bodies>(&hash)?;
         let body = body.ok_or_else(|| StorageError::corrupt("Bodies", format!("no body of {hash}")))?;
         for tx in &body.transactions {

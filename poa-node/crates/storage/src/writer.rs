@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
 use aurum_types::{Block, CommittedBlock, Header, Receipt, Score, SealedBlock, StateChanges};
 
 use crate::{
@@ -56,7 +56,7 @@ impl Writer {
             return Err(StorageError::GenesisRoot { computed: committed.root, header: header.state_root });
         }
         let tip = Tip { number: header.number, hash: expected };
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(&self.core.rocks);
         let mut flat = FlatBatch::new(&self.core.rocks);
         flat.apply_genesis(changes, &mut batch);
         flat.finish(&mut batch);
@@ -65,11 +65,11 @@ impl Writer {
         }
         let block = Block { header: header.clone(), transactions: Vec::new(), uncles: Vec::new() };
         put_block(&mut batch, &block, expected, Arrival { score: Score::default().plus(header.difficulty), order: 0 });
-        put_canonical(&mut batch, tip, &block, &[], Vec::new());
+        put_canonical(&mut batch, tip, &block, &[], &[]);
         batch.put::<tables::Meta>(&names::GENESIS.to_owned(), &Bytes::copy_from_slice(expected.as_slice()));
         batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
         put_tip(&mut batch, tip);
-        self.core.rocks.write_durably(batch)?;
+        batch.write_durably()?;
         drop(self.core.overlay_mut().flatten(tip));
         Ok(tip)
     }
@@ -84,9 +84,9 @@ impl Writer {
         if rocks.get::<tables::Arrivals>(&NumberHash { number: block.number(), hash: block.hash() })?.is_some() {
             return Ok(());
         }
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(rocks);
         put_block(&mut batch, block.block(), block.hash(), Arrival { score, order: rocks.sequence() + 1 });
-        rocks.write_durably(batch)
+        batch.write_durably()
     }
 
     /// Keeps a value under a name; on disk when this returns.
@@ -94,9 +94,9 @@ impl Writer {
     /// # Errors
     /// When the disk fails.
     pub fn put_meta(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(&self.core.rocks);
         batch.put::<tables::Meta>(&format!("{}{key}", names::USER), &Bytes::copy_from_slice(value));
-        self.core.rocks.write_durably(batch)
+        batch.write_durably()
     }
 
     /// Moves unpersisted blocks, which continue the tip in this order, into the tables: state with its history, index,
@@ -136,7 +136,7 @@ impl Writer {
         let core = Arc::clone(&self.core);
         let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
         let mut tip = old;
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(&core.rocks);
         let mut flat = FlatBatch::new(&core.rocks);
         for block in blocks {
             let header = block.header();
@@ -151,7 +151,7 @@ impl Writer {
             drop(overlay);
             tip = Tip { number: header.number, hash: block.hash() };
             flat.apply(tip.number, block.changes(), &mut batch)?;
-            put_canonical(&mut batch, tip, block.sealed().block(), block.receipts(), block.senders().to_vec());
+            put_canonical(&mut batch, tip, block.sealed().block(), block.receipts(), block.senders());
         }
         if blocks.is_empty() {
             return Ok(tip);
@@ -165,14 +165,14 @@ impl Writer {
         self.prune_history(old, tip, &mut batch)?;
 
         core.set_flat_up_to(tip.number);
-        core.rocks.write(batch)?;
+        batch.write()?;
         let gone = flatten(&mut core.overlay_mut(), tip);
         gone.iter().for_each(|nodes| core.pending.release(nodes));
         Ok(tip)
     }
 
     /// Deletes the history that is no longer kept, and announces it first.
-    fn prune_history(&self, old: Tip, tip: Tip, batch: &mut Batch) -> Result<(), StorageError> {
+    fn prune_history(&self, old: Tip, tip: Tip, batch: &mut Batch<'_>) -> Result<(), StorageError> {
         let History::Last(keep) = self.history else { return Ok(()) };
         let floor = self.core.history_floor();
         let wanted = tip.number.saturating_sub(keep.max(History::LEAST));
@@ -200,23 +200,17 @@ impl Writer {
     }
 }
 
-fn put_block(batch: &mut Batch, block: &Block, hash: B256, arrival: Arrival) {
+fn put_block(batch: &mut Batch<'_>, block: &Block, hash: B256, arrival: Arrival) {
     let header = StoredHeader(block.header.clone());
-    batch.put_encoded::<tables::Headers>(&hash, header.to_value().into_owned());
-    batch.put_encoded::<tables::Bodies>(&hash, Body::encode_parts(&block.transactions, &block.uncles));
+    batch.put_encoded::<tables::Headers>(&hash, &header.to_value());
+    batch.put_encoded::<tables::Bodies>(&hash, &Body::encode_parts(&block.transactions, &block.uncles));
     batch.put::<tables::Arrivals>(&NumberHash { number: block.header.number, hash }, &arrival);
 }
 
-fn put_canonical(
-    batch: &mut Batch,
-    tip: Tip,
-    block: &Block,
-    receipts: &[Receipt],
-    senders: Vec<alloy::primitives::Address>,
-) {
+fn put_canonical(batch: &mut Batch<'_>, tip: Tip, block: &Block, receipts: &[Receipt], senders: &[Address]) {
     batch.put::<tables::Canonical>(&tip.number, &tip.hash);
     batch.put::<tables::Receipts>(&tip.hash, &receipts.to_vec());
-    batch.put::<tables::Senders>(&tip.hash, &senders);
+    batch.put::<tables::Senders>(&tip.hash, &senders.to_vec());
     for (index, tx) in (0u32..).zip(&block.transactions) {
         batch.put::<tables::Transactions>(tx.tx_hash(), &Place { block: tip.number, index });
     }

@@ -92,7 +92,7 @@ pub(crate) fn genesis_changes() -> StateChanges {
 
 pub(crate) fn genesis() -> Link {
     let changes = genesis_changes();
-    let header = header(Header::default(), genesis_root(&changes).expect("no disk"), &[], &[]);
+    let header = header(&Header::default(), genesis_root(&changes).expect("no disk"), &[], &[]);
     let hash = header.hash_slow();
     Link { score: Score(header.difficulty), hash, header, model: MemoryState::from_changes(&changes) }
 }
@@ -105,8 +105,8 @@ pub(crate) fn open(path: &std::path::Path) -> (Database, Writer, StateTree) {
     (database, writer, tree)
 }
 
-fn header(parent: Header, state_root: B256, transactions: &[Transaction], receipts: &[Receipt]) -> Header {
-    let genesis = parent == Header::default();
+fn header(parent: &Header, state_root: B256, transactions: &[Transaction], receipts: &[Receipt]) -> Header {
+    let genesis = *parent == Header::default();
     Header {
         parent_hash: if genesis { B256::ZERO } else { parent.hash_slow() },
         uncles_hash: EMPTY_UNCLES_HASH,
@@ -160,7 +160,7 @@ pub(crate) fn child_with(
             logs: vec![Log::new_unchecked(address(4), vec![B256::repeat_byte(9)], Bytes::from_static(b"log"))],
         });
     }
-    let mut header = header(parent.header.clone(), committed.root, &transactions, &receipts);
+    let mut header = header(&parent.header, committed.root, &transactions, &receipts);
     header.extra_data = seed.to_be_bytes().into();
     let outcome = ExecutionOutcome { gas_used: header.gas_used, receipts, changes };
     let block = SealedBlock::seal_slow(Block { header: header.clone(), transactions, uncles: Vec::new() })
