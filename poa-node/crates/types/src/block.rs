@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy::{
-    eips::eip2718::{Decodable2718, Encodable2718},
+    eips::eip2718::Encodable2718,
     primitives::{Address, B256, Bloom, Bytes, keccak256},
     rlp::{self, Encodable, Header as RlpHeader},
 };
@@ -11,7 +11,9 @@ use rayon::prelude::*;
 
 use crate::{
     BlockNumber, EMPTY_UNCLES_HASH, Header, HeaderFormat, Receipt, Recovered, StateChanges, Transaction,
-    TransactionError, logs_bloom, receipts_root, recover_sender, transactions_root,
+    TransactionError, decode_transaction,
+    header::{take_item, take_list},
+    logs_bloom, receipts_root, recover_sender, transactions_root,
 };
 
 /// How a block contradicts its own header, or cannot be one. Always the block's fault.
@@ -109,48 +111,46 @@ impl Block {
     /// # Errors
     /// [`BlockError::Malformed`].
     pub fn decode(bytes: &[u8], format: &HeaderFormat) -> Result<Self, BlockError> {
-        decode_block(bytes, format).map_err(|error| BlockError::Malformed(error.to_string()))
+        decode_block(bytes, format)
     }
 }
 
-fn decode_block(mut bytes: &[u8], format: &HeaderFormat) -> rlp::Result<Block> {
-    let mut payload = take_list(&mut bytes)?;
+fn decode_block(mut bytes: &[u8], format: &HeaderFormat) -> Result<Block, BlockError> {
+    let malformed = |error: rlp::Error| BlockError::Malformed(error.to_string());
+    let mut payload = take_list(&mut bytes).map_err(malformed)?;
     if !bytes.is_empty() {
-        return Err(rlp::Error::Custom("bytes after the block"));
+        return Err(BlockError::Malformed("bytes after the block".to_owned()));
     }
-    let header = Header::decode(&mut payload, format)?;
-    let mut transaction_items = take_list(&mut payload)?;
+    let header = Header::decode(&mut payload, format).map_err(malformed)?;
+    let mut transaction_items = take_list(&mut payload).map_err(malformed)?;
     let mut transactions = Vec::new();
     while !transaction_items.is_empty() {
-        let tx = Transaction::network_decode(&mut transaction_items)
-            .map_err(|_| rlp::Error::Custom("malformed transaction in block"))?;
-        if tx.is_eip4844() {
-            return Err(rlp::Error::Custom("blob transaction in block"));
-        }
-        transactions.push(tx);
+        let item = take_item(&mut transaction_items).map_err(malformed)?;
+        transactions.push(decode_transaction_item(item)?);
     }
-    let mut uncle_items = take_list(&mut payload)?;
+    let mut uncle_items = take_list(&mut payload).map_err(malformed)?;
     let mut uncles = Vec::new();
     while !uncle_items.is_empty() {
-        uncles.push(Header::decode(&mut uncle_items, format)?);
+        uncles.push(Header::decode(&mut uncle_items, format).map_err(malformed)?);
     }
     if !payload.is_empty() {
-        return Err(rlp::Error::ListLengthMismatch { expected: 3, got: 4 });
+        return Err(BlockError::Malformed("a block has three fields, these are more".to_owned()));
     }
     Ok(Block { header, transactions, uncles })
 }
 
-fn take_list<'a>(buf: &mut &'a [u8]) -> rlp::Result<&'a [u8]> {
-    let list = RlpHeader::decode(buf)?;
-    if !list.list {
-        return Err(rlp::Error::UnexpectedString);
+/// A list is a legacy transaction, a byte string holds a typed one, and each form holds exactly one transaction. Stricter
+/// than alloy's `network_decode`, which also takes a typed transaction without its string prefix: a block has one
+/// encoding.
+fn decode_transaction_item(item: &[u8]) -> Result<Transaction, BlockError> {
+    let malformed = |error: &dyn std::fmt::Display| BlockError::Malformed(format!("transaction in block: {error}"));
+    let mut payload = item;
+    let head = RlpHeader::decode(&mut payload).map_err(|error| malformed(&error))?;
+    let bytes = if head.list { item } else { payload };
+    if !head.list && bytes.first().is_none_or(|byte| *byte >= 0x80) {
+        return Err(malformed(&"a byte string without a transaction type"));
     }
-    if buf.len() < list.payload_length {
-        return Err(rlp::Error::InputTooShort);
-    }
-    let (payload, rest) = buf.split_at(list.payload_length);
-    *buf = rest;
-    Ok(payload)
+    decode_transaction(bytes).map_err(|error| malformed(&error))
 }
 
 /// A block whose hash is known. Nothing else about it is.
@@ -195,15 +195,17 @@ impl SealedBlock {
         &self.block
     }
 
-    /// Checks that the body is the header's, then runs `engine_check`: seal, proposer, step, time, limits (crate
-    /// `aurum-aura`). Only both together make a [`VerifiedBlock`].
+    /// Runs `engine_check`: seal, proposer, step, time, limits (crate `aurum-aura`); then checks that the body is the
+    /// header's. Only both together make a [`VerifiedBlock`]. The seal comes first: one signature refuses what a stranger
+    /// made up, before its body costs anything.
     ///
     /// # Errors
-    /// The body's contradiction, or what `engine_check` says.
+    /// What `engine_check` says, or the body's contradiction.
     pub fn verify<E: From<BlockError>>(
         self,
         engine_check: impl FnOnce(&Self) -> Result<(), E>,
     ) -> Result<VerifiedBlock, E> {
+        engine_check(&self)?;
         let header = &self.block.header;
         let computed = transactions_root(&self.block.transactions);
         if computed != header.transactions_root {
@@ -214,7 +216,6 @@ impl SealedBlock {
         if computed != header.uncles_hash {
             return Err(BlockError::UnclesHash { computed, header: header.uncles_hash }.into());
         }
-        engine_check(&self)?;
         Ok(VerifiedBlock(self))
     }
 }
@@ -232,7 +233,7 @@ impl VerifiedBlock {
     /// Finds every sender: from `known` (the pool has recovered most already) or by recovery in parallel on rayon.
     ///
     /// # Errors
-    /// [`BlockError::Transaction`] for the first transaction without a valid signature.
+    /// [`BlockError::Transaction`] for a transaction without a valid signature (of several, any one).
     pub fn recover(self, known: impl Fn(&B256) -> Option<Address> + Sync) -> Result<RecoveredBlock, BlockError> {
         let senders = self
             .0

@@ -2,7 +2,10 @@
 //! `aurum-evm`, on top of [`genesis_accounts`].
 
 use alloy::primitives::{B256, Bloom, keccak256};
-use alloy_trie::{TrieAccount, root::{state_root_unhashed, storage_root_unhashed}};
+use alloy_trie::{
+    TrieAccount,
+    root::{state_root_unhashed, storage_root_unhashed},
+};
 
 use crate::{Account, AccountChange, ChainSpec, EMPTY_CODE_HASH, EMPTY_UNCLES_HASH, Header, StateChanges};
 

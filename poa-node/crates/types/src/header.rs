@@ -10,6 +10,10 @@ use crate::{BlockNumber, Step};
 /// keccak256(RLP([])): the `sha3Uncles` of a block without uncles.
 pub const EMPTY_UNCLES_HASH: B256 = b256!("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347");
 
+/// Most seal fields a header may carry on the wire. AuRa has two or three; a limit keeps a hostile header of a million
+/// one-byte items from costing a million allocations before anyone counts them.
+const MAX_SEAL_FIELDS: usize = 16;
+
 /// What of a header's layout depends on the chain spec rather than on the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderFormat {
@@ -72,16 +76,11 @@ impl Header {
     /// Decodes one header and advances `buf` past it.
     ///
     /// # Errors
-    /// When an item is not what its place demands, or the list's length is wrong.
+    /// When an item is not what its place demands, is not encoded canonically, or the list's length is wrong. Inside
+    /// the seal fields nothing is looked at but their lengths.
     pub fn decode(buf: &mut &[u8], format: &HeaderFormat) -> rlp::Result<Self> {
-        let list = RlpHeader::decode(buf)?;
-        if !list.list {
-            return Err(rlp::Error::UnexpectedString);
-        }
-        if buf.len() < list.payload_length {
-            return Err(rlp::Error::InputTooShort);
-        }
-        let (mut payload, rest) = buf.split_at(list.payload_length);
+        let mut rest = *buf;
+        let mut payload = take_list(&mut rest)?;
         let mut header = Self {
             parent_hash: Decodable::decode(&mut payload)?,
             uncles_hash: Decodable::decode(&mut payload)?,
@@ -99,10 +98,14 @@ impl Header {
             seal: Vec::new(),
             base_fee_per_gas: None,
         };
-        let mut items = raw_items(payload)?;
+        // The seal and, after it, the base fee.
+        let mut items = raw_items(payload, MAX_SEAL_FIELDS + 1)?;
         if format.has_base_fee(header.number) {
             let item = items.pop().ok_or(rlp::Error::Custom("header without base fee"))?;
             header.base_fee_per_gas = Some(Decodable::decode(&mut item.as_ref())?);
+        }
+        if items.len() > MAX_SEAL_FIELDS {
+            return Err(TOO_MANY_FIELDS);
         }
         header.seal = items;
         *buf = rest;
@@ -141,11 +144,14 @@ impl Header {
         u64::decode(&mut field.as_ref()).ok().map(Step)
     }
 
-    fn encode_with(&self, seal: &[Bytes], out: &mut dyn rlp::BufMut) {
-        let payload_length = self.common_length()
+    fn payload_length(&self, seal: &[Bytes]) -> usize {
+        self.common_length()
             + seal.iter().map(|item| item.len()).sum::<usize>()
-            + self.base_fee_per_gas.map_or(0, |fee| fee.length());
-        RlpHeader { list: true, payload_length }.encode(out);
+            + self.base_fee_per_gas.map_or(0, |fee| fee.length())
+    }
+
+    fn encode_with(&self, seal: &[Bytes], out: &mut dyn rlp::BufMut) {
+        RlpHeader { list: true, payload_length: self.payload_length(seal) }.encode(out);
         self.parent_hash.encode(out);
         self.uncles_hash.encode(out);
         self.author.encode(out);
@@ -188,19 +194,52 @@ impl Encodable for Header {
     fn encode(&self, out: &mut dyn rlp::BufMut) {
         self.encode_with(&self.seal, out);
     }
+
+    fn length(&self) -> usize {
+        let payload_length = self.payload_length(&self.seal);
+        RlpHeader { list: true, payload_length }.length() + payload_length
+    }
 }
 
-/// Splits an RLP payload into its items, each with its own prefix.
-pub(crate) fn raw_items(mut payload: &[u8]) -> rlp::Result<Vec<Bytes>> {
+const TOO_MANY_FIELDS: rlp::Error = rlp::Error::Custom("too many seal fields");
+
+/// Splits an RLP payload into its items, each with its own prefix; more than `limit` are an error.
+pub(crate) fn raw_items(mut payload: &[u8], limit: usize) -> rlp::Result<Vec<Bytes>> {
     let mut items = Vec::new();
     while !payload.is_empty() {
-        let start = payload;
-        let item = RlpHeader::decode(&mut payload)?;
-        if payload.len() < item.payload_length {
-            return Err(rlp::Error::InputTooShort);
+        if items.len() == limit {
+            return Err(TOO_MANY_FIELDS);
         }
-        payload = &payload[item.payload_length..];
-        items.push(Bytes::copy_from_slice(&start[..start.len() - payload.len()]));
+        items.push(Bytes::copy_from_slice(take_item(&mut payload)?));
     }
     Ok(items)
+}
+
+/// Takes one RLP item off the front of `buf`, with its prefix.
+pub(crate) fn take_item<'a>(buf: &mut &'a [u8]) -> rlp::Result<&'a [u8]> {
+    let start = *buf;
+    let mut rest = start;
+    let item = RlpHeader::decode(&mut rest)?;
+    if rest.len() < item.payload_length {
+        return Err(rlp::Error::InputTooShort);
+    }
+    // `rest` is a suffix of `start`: what lies between is the prefix (none for a single byte) and the payload.
+    let end = start.len() - rest.len() + item.payload_length;
+    let (item, rest) = start.split_at(end);
+    *buf = rest;
+    Ok(item)
+}
+
+/// Takes one RLP list off the front of `buf` and returns its payload.
+pub(crate) fn take_list<'a>(buf: &mut &'a [u8]) -> rlp::Result<&'a [u8]> {
+    let list = RlpHeader::decode(buf)?;
+    if !list.list {
+        return Err(rlp::Error::UnexpectedString);
+    }
+    if buf.len() < list.payload_length {
+        return Err(rlp::Error::InputTooShort);
+    }
+    let (payload, rest) = buf.split_at(list.payload_length);
+    *buf = rest;
+    Ok(payload)
 }

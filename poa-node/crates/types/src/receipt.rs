@@ -3,9 +3,11 @@
 use alloy::{
     consensus::TxType,
     primitives::{B256, Bloom, BloomInput, Bytes, Log},
-    rlp::{self, Encodable, Header as RlpHeader},
+    rlp::{self, Decodable, Encodable, Header as RlpHeader},
 };
 use alloy_trie::root::ordered_trie_root_with_encoder;
+
+use crate::header::{raw_items, take_list};
 
 /// The first field of a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,31 +74,21 @@ impl Receipt {
     /// # Errors
     /// When the bytes are not a receipt.
     pub fn decode_2718(buf: &mut &[u8]) -> rlp::Result<Self> {
-        use rlp::Decodable;
-        let tx_type = match buf.first() {
-            Some(byte) if *byte < 0x80 => {
-                *buf = &buf[1..];
+        let mut rest = *buf;
+        let tx_type = match rest.first() {
+            // 0x00 is no envelope: a legacy receipt is the bare list. Blob transactions exist nowhere in the node.
+            Some(byte @ (0x01 | 0x02 | 0x04)) => {
+                rest = &rest[1..];
                 TxType::try_from(*byte).map_err(|_| rlp::Error::Custom("unknown transaction type"))?
             }
             _ => TxType::Legacy,
         };
-        let list = RlpHeader::decode(buf)?;
-        if !list.list {
-            return Err(rlp::Error::UnexpectedString);
-        }
-        if buf.len() < list.payload_length {
-            return Err(rlp::Error::InputTooShort);
-        }
-        let (mut payload, rest) = buf.split_at(list.payload_length);
-        let mut items = 0;
-        let mut counter = payload;
-        while !counter.is_empty() {
-            let item = RlpHeader::decode(&mut counter)?;
-            counter = counter.get(item.payload_length..).ok_or(rlp::Error::InputTooShort)?;
-            items += 1;
-        }
+        let mut payload = take_list(&mut rest)?;
+        let items = raw_items(payload, 4)?.len();
         let outcome = if items == 3 {
             ReceiptOutcome::Unknown
+        } else if items != 4 {
+            return Err(rlp::Error::ListLengthMismatch { expected: 4, got: items });
         } else {
             let field = Bytes::decode(&mut payload)?;
             match field.len() {

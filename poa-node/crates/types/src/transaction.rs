@@ -1,11 +1,15 @@
 //! Signed transactions and their senders.
 
 use alloy::{
-    consensus::{EthereumTxEnvelope, TxEip4844, TxType, transaction::Recovered as AlloyRecovered},
+    consensus::{
+        EthereumTxEnvelope, TxEip4844, TxType, crypto::SECP256K1N_HALF, transaction::Recovered as AlloyRecovered,
+    },
     eips::eip2718::{Decodable2718, Encodable2718},
     primitives::{Address, B256},
 };
 use alloy_trie::root::ordered_trie_root_with_encoder;
+
+use crate::crypto;
 
 /// A signed transaction of type 0, 1, 2 or 4. Type 3 (blobs) decodes nowhere in the node: [`decode_transaction`].
 pub type Transaction = EthereumTxEnvelope<TxEip4844>;
@@ -54,13 +58,16 @@ pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, TransactionEr
     Ok(tx)
 }
 
-/// The address whose key signed `tx`; costs about 30 µs.
+/// The address whose key signed `tx`; costs about 30 µs. By [`crate::crypto`], whether or not that is installed in alloy.
 ///
 /// # Errors
 /// [`TransactionError::InvalidSignature`] for unrecoverable signatures and for s above half the curve order (EIP-2).
 pub fn recover_sender(tx: &Transaction) -> Result<Address, TransactionError> {
-    use alloy::consensus::transaction::SignerRecoverable;
-    tx.recover_signer().map_err(|_| TransactionError::InvalidSignature)
+    let signature = tx.signature();
+    if signature.s() > SECP256K1N_HALF {
+        return Err(TransactionError::InvalidSignature);
+    }
+    crypto::recover(tx.signature_hash(), &crypto::to_bytes(signature)).map_err(|_| TransactionError::InvalidSignature)
 }
 
 /// Root of the trie of transactions.

@@ -91,8 +91,10 @@ fn parse_seal(node: Node, notes: &mut Notes) -> Result<Vec<Bytes>, SpecError> {
             let round = fields.need("round")?.u64(notes)?;
             let proposal = fields.need("proposal")?.fixed_bytes::<65>()?;
             let precommits = fields.need("precommits")?.array()?;
-            let precommits =
-                precommits.iter().map(|node| node.fixed_bytes::<65>().map(Bytes::from)).collect::<Result<Vec<_>, _>>()?;
+            let precommits = precommits
+                .iter()
+                .map(|node| node.fixed_bytes::<65>().map(Bytes::from))
+                .collect::<Result<Vec<_>, _>>()?;
             fields.finish(notes)?;
             Ok(vec![item(round), item(&proposal[..]), item(precommits)])
         }
@@ -110,7 +112,7 @@ fn parse_generic_seal(node: &Node) -> Result<Vec<Bytes>, SpecError> {
     let malformed = |error: rlp::Error| node.invalid(format_args!("not an RLP list: {error}"));
     let mut rest = bytes.as_ref();
     match RlpHeader::decode(&mut rest) {
-        Ok(list) if list.list && list.payload_length == rest.len() => raw_items(rest).or_else(malformed),
+        Ok(list) if list.list && list.payload_length == rest.len() => raw_items(rest, usize::MAX).or_else(malformed),
         Ok(_) => node.invalid("not exactly one RLP list"),
         Err(error) => malformed(error),
     }
@@ -127,10 +129,7 @@ pub(super) fn parse_account(mut account: Object, notes: &mut Notes) -> Result<Ac
         balance: account.take("balance").map(|node| node.uint()).transpose()?,
         nonce: account.u64("nonce", notes)?,
         code: account.take("code").map(|node| node.bytes()).transpose()?,
-        storage: account
-            .take("storage")
-            .map(|node| node.map(parse_uint, |value| value.uint()))
-            .transpose()?,
+        storage: account.take("storage").map(|node| node.map(parse_uint, |value| value.uint())).transpose()?,
         constructor: account.take("constructor").map(|node| node.bytes()).transpose()?,
         builtin: account.take("builtin").map(|node| parse_builtin(node.object()?, notes)).transpose()?,
     };
@@ -148,7 +147,12 @@ fn parse_builtin(mut builtin: Object, notes: &mut Notes) -> Result<Builtin, Spec
     let eip1108 = builtin.u64("eip1108_transition", notes)?;
     let node = builtin.need("pricing")?;
     let is_map = node.is_object()
-        && node.clone().object()?.keys().first().is_some_and(|key| key.bytes().next().is_some_and(|c| c.is_ascii_digit()));
+        && node
+            .clone()
+            .object()?
+            .keys()
+            .first()
+            .is_some_and(|key| key.bytes().next().is_some_and(|c| c.is_ascii_digit()));
     let pricing = if is_map {
         node.map(parse_block_key, |entry| {
             let mut entry = entry.object()?;
@@ -213,10 +217,7 @@ fn parse_price(node: &Node, notes: &mut Notes) -> Result<(Pricing, Option<Pricin
 }
 
 /// Warns where a genesis account states a zero slot: clients disagree on whether it is in the trie.
-pub(super) fn warn_zero_slots(
-    accounts: &BTreeMap<Address, AccountSpec>,
-    notes: &mut Notes,
-) -> Result<(), SpecError> {
+pub(super) fn warn_zero_slots(accounts: &BTreeMap<Address, AccountSpec>, notes: &mut Notes) -> Result<(), SpecError> {
     for (address, account) in accounts {
         for (slot, _) in account.storage.iter().flatten().filter(|(_, value)| **value == U256::ZERO) {
             let path = format!("accounts.{address}.storage.{slot:#x}");

@@ -78,9 +78,7 @@ pub(super) fn parse_params(mut o: Object, n: &mut Notes) -> Result<Params, SpecE
         registrar: o.address("registrar")?.filter(|address| *address != Address::ZERO),
         node_permission_contract: o.address("nodePermissionContract")?,
         transaction_permission_contract: o.address("transactionPermissionContract")?,
-        transaction_permission_contract_transition: o
-            .u64("transactionPermissionContractTransition", n)?
-            .unwrap_or(0),
+        transaction_permission_contract_transition: o.u64("transactionPermissionContractTransition", n)?.unwrap_or(0),
         validate_service_transactions_transition: o.u64("validateServiceTransactionsTransition", n)?,
         fork,
         eip98_transition: o.u64("eip98Transition", n)?,
@@ -160,7 +158,10 @@ fn check_fees(params: &mut Params, o: &Object, n: &mut Notes) -> Result<(), Spec
         }
     }
     if params.fixed_base_fee.is_some() && params.eip1559_transition.is_none() {
-        return Err(SpecError::invalid(&o.path_of("fixedBaseFee"), "needs eip1559Transition: without it there is no base fee"));
+        return Err(SpecError::invalid(
+            &o.path_of("fixedBaseFee"),
+            "needs eip1559Transition: without it there is no base fee",
+        ));
     }
     if params.eip1559_transition.is_none() || params.gas_free || params.fixed_base_fee.is_some() {
         return Ok(());
@@ -192,7 +193,11 @@ fn parse_later_eips(params: &mut Params, o: &mut Object, n: &mut Notes) -> Resul
         let Some(eip) = digits.parse::<u64>().ok().filter(|eip| eip.to_string() == digits) else { continue };
         let Some(node) = o.take(&key) else { continue };
         let from = node.u64(n)?;
-        if by_time { params.eip_timestamps.insert(eip, from) } else { params.eip_transitions.insert(eip, from) };
+        if by_time {
+            params.eip_timestamps.insert(eip, from)
+        } else {
+            params.eip_transitions.insert(eip, from)
+        };
         if !LATER_EIPS.contains(&eip) {
             let why = "this EIP is not supported; if it changes blocks, the chain cannot be followed from there on";
             n.warn(&node.path, SpecWarningKind::Unsupported(why))?;

@@ -60,9 +60,7 @@ fn parse_spec(mut root: Object, options: ParseOptions, notes: &mut Notes) -> Res
     let params = parse_params(root.need("params")?.object()?, notes)?;
     let genesis = parse_genesis(root.need("genesis")?.object()?, notes)?;
     let accounts = match root.take("accounts") {
-        Some(node) => {
-            node.map(parse_address, |account| accounts::parse_account(account.object()?, notes))?
-        }
+        Some(node) => node.map(parse_address, |account| accounts::parse_account(account.object()?, notes))?,
         None => BTreeMap::new(),
     };
     accounts::warn_zero_slots(&accounts, notes)?;
