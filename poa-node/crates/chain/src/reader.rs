@@ -102,6 +102,7 @@ impl Reader {
                             Arc::clone(block),
                             score,
                             recent.is_canonical(node.link.at()),
+                            self.spec.params.gas_free,
                         )));
                     }
                     score
@@ -121,7 +122,7 @@ impl Reader {
             Some(score) => Some(score),
             None => self.database.score(hash)?,
         };
-        Ok(Some(BlockView::stored(StoredBlock { hash, block, senders, receipts }, score)))
+        Ok(Some(BlockView::stored(StoredBlock { hash, block, senders, receipts }, score, self.spec.params.gas_free)))
     }
 
     /// The canonical block that holds a transaction, and the place in it.
@@ -130,7 +131,7 @@ impl Reader {
             let recent = self.recent();
             if let Some((block, index)) = recent.locate(transaction) {
                 let score = recent.link(block.hash()).map(|link| link.score);
-                return Ok(Some((BlockView::recent(Arc::clone(block), score, true), index)));
+                return Ok(Some((BlockView::recent(Arc::clone(block), score, true, self.spec.params.gas_free), index)));
             }
         }
         let Some((hash, index)) = self.database.tx_location(transaction)? else { return Ok(None) };

@@ -14,6 +14,7 @@ pub struct BlockView {
     body: Body,
     score: Option<Score>,
     canonical: bool,
+    gas_free: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -32,12 +33,17 @@ pub(crate) struct StoredBlock {
 }
 
 impl BlockView {
-    pub(crate) const fn recent(block: Arc<CommittedBlock>, score: Option<Score>, canonical: bool) -> Self {
-        Self { body: Body::Recent(block), score, canonical }
+    pub(crate) const fn recent(
+        block: Arc<CommittedBlock>,
+        score: Option<Score>,
+        canonical: bool,
+        gas_free: bool,
+    ) -> Self {
+        Self { body: Body::Recent(block), score, canonical, gas_free }
     }
 
-    pub(crate) fn stored(block: StoredBlock, score: Option<Score>) -> Self {
-        Self { body: Body::Stored(Arc::new(block)), score, canonical: true }
+    pub(crate) fn stored(block: StoredBlock, score: Option<Score>, gas_free: bool) -> Self {
+        Self { body: Body::Stored(Arc::new(block)), score, canonical: true, gas_free }
     }
 
     /// The block's hash.
@@ -132,12 +138,28 @@ impl BlockView {
         };
         Some(ReceiptView {
             gas_used: receipt.cumulative_gas_used.saturating_sub(before),
-            effective_gas_price: effective_gas_price(tx, self.header().base_fee_per_gas),
+            effective_gas_price: self.paid(effective_gas_price(tx, self.header().base_fee_per_gas)),
             contract_address,
             first_log_index,
             receipt,
             transaction,
         })
+    }
+
+    /// (tip in wei, gas used) of each transaction.
+    pub(crate) fn tips(&self) -> impl Iterator<Item = (u128, u64)> {
+        let base_fee = self.header().base_fee_per_gas.unwrap_or(0);
+        let mut before = 0;
+        self.transactions().iter().zip(self.receipts()).map(move |(tx, receipt)| {
+            let gas = receipt.cumulative_gas_used.saturating_sub(before);
+            before = receipt.cumulative_gas_used;
+            (self.paid(tx.effective_tip_per_gas(base_fee).unwrap_or(0)), gas)
+        })
+    }
+
+    /// What is paid of an offered price: nothing on a gas-free chain.
+    const fn paid(&self, offered: u128) -> u128 {
+        if self.gas_free { 0 } else { offered }
     }
 
     /// All receipts with their places.

@@ -1,6 +1,6 @@
 //! What gas costs.
 
-use alloy::{consensus::Transaction as _, eips::BlockNumberOrTag, rpc::types::FeeHistory};
+use alloy::{eips::BlockNumberOrTag, rpc::types::FeeHistory};
 use aurum_types::BlockNumber;
 
 use super::{BlockView, View};
@@ -30,7 +30,7 @@ impl View {
         let mut tips = Vec::new();
         for number in latest.saturating_sub(TIP_BLOCKS - 1)..=latest {
             if let Some(block) = self.block(number.into())? {
-                tips.extend(block_tips(&block).map(|(tip, _)| tip));
+                tips.extend(block.tips().map(|(tip, _)| tip));
             }
         }
         let least = self.reader().min_gas_price().saturating_sub(u128::from(self.next_base_fee().unwrap_or(0)));
@@ -90,19 +90,8 @@ impl View {
     }
 }
 
-/// (tip in wei, gas used) of each transaction.
-fn block_tips(block: &BlockView) -> impl Iterator<Item = (u128, u64)> {
-    let base_fee = block.header().base_fee_per_gas.unwrap_or(0);
-    let mut before = 0;
-    block.transactions().iter().zip(block.receipts()).map(move |(tx, receipt)| {
-        let gas = receipt.cumulative_gas_used.saturating_sub(before);
-        before = receipt.cumulative_gas_used;
-        (tx.effective_tip_per_gas(base_fee).unwrap_or(0), gas)
-    })
-}
-
 fn tips_at(block: &BlockView, percentiles: &[f64]) -> Vec<u128> {
-    let mut tips: Vec<_> = block_tips(block).collect();
+    let mut tips: Vec<_> = block.tips().collect();
     tips.sort_unstable();
     let total = tips.iter().map(|(_, gas)| *gas as f64).sum::<f64>();
     percentiles

@@ -92,7 +92,7 @@ fn accepted_transactions_wait_again_after_a_restart() {
     drop((gate, grant));
     node.reopen(&kit);
     assert!(node.pool().get(*waiting.tx_hash()).is_some());
-    kit.mine(&node, &[waiting.clone()]);
+    kit.mine(&node, std::slice::from_ref(&waiting));
     node.reopen(&kit);
     assert!(node.pool().get(*waiting.tx_hash()).is_none(), "what is in a block waits no longer");
 }
