@@ -38,7 +38,7 @@ pub(super) fn parse_genesis(mut genesis: Object, notes: &mut Notes) -> Result<Ge
     let gas_limit = genesis.need("gasLimit")?;
     let base_fee = genesis.take("baseFeePerGas");
     let parsed = GenesisSpec {
-        seal: parse_seal(genesis.need("seal")?, notes)?,
+        seal: parse_seal(&genesis.need("seal")?, notes)?,
         difficulty: genesis.need("difficulty")?.uint()?,
         gas_limit: match gas_limit.u64(notes)? {
             0 => return gas_limit.invalid("the gas limit cannot be 0"),
@@ -64,7 +64,7 @@ fn hash_or(object: &mut Object, key: &str, default: B256) -> Result<B256, SpecEr
 }
 
 /// The seal of the genesis header as raw RLP items.
-fn parse_seal(node: Node, notes: &mut Notes) -> Result<Vec<Bytes>, SpecError> {
+fn parse_seal(node: &Node, notes: &mut Notes) -> Result<Vec<Bytes>, SpecError> {
     let mut seal = node.clone().object()?;
     let found = seal.keys();
     let [kind] = found.as_slice() else {

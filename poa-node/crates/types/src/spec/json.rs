@@ -21,8 +21,8 @@ pub(super) enum Json {
     /// A number that is no integer between 0 and 2^64 − 1; kept as text for the error message.
     OtherNumber(String),
     String(String),
-    Array(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    Array(Vec<Self>),
+    Object(BTreeMap<String, Self>),
 }
 
 impl Json {

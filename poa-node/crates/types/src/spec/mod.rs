@@ -96,7 +96,7 @@ pub enum ValidatorsSpec {
     /// The same, with misbehaviour reported to it.
     Contract(Address),
     /// Another source from each block on; key 0 is always there, nothing nests twice.
-    Multi(BTreeMap<BlockNumber, ValidatorsSpec>),
+    Multi(BTreeMap<BlockNumber, Self>),
 }
 
 /// Where block rewards come from.

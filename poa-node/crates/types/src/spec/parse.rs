@@ -56,7 +56,7 @@ impl ChainSpec {
 fn parse_spec(mut root: Object, options: ParseOptions, notes: &mut Notes) -> Result<ChainSpec, SpecError> {
     let name = root.need("name")?.string()?;
     let data_dir = root.take("dataDir").map(Node::string).transpose()?.unwrap_or_else(|| name.clone());
-    let engine = parse_engine(root.need("engine")?, options, notes)?;
+    let engine = parse_engine(&root.need("engine")?, options, notes)?;
     let params = parse_params(root.need("params")?.object()?, notes)?;
     let genesis = parse_genesis(root.need("genesis")?.object()?, notes)?;
     let accounts = match root.take("accounts") {
@@ -74,7 +74,7 @@ fn parse_spec(mut root: Object, options: ParseOptions, notes: &mut Notes) -> Res
     Ok(ChainSpec { name, data_dir, engine, params, genesis, accounts, nodes })
 }
 
-fn parse_engine(node: Node, options: ParseOptions, notes: &mut Notes) -> Result<AuraParams, SpecError> {
+fn parse_engine(node: &Node, options: ParseOptions, notes: &mut Notes) -> Result<AuraParams, SpecError> {
     let mut engines = node.clone().object()?;
     if let Some(engine) = engines.take("authorityRound") {
         if let Some(other) = engines.keys().first() {
@@ -122,7 +122,7 @@ fn parse_aura(mut params: Object, notes: &mut Notes) -> Result<AuraParams, SpecE
     let aura = AuraParams {
         step_duration: parse_step_duration(params.need("stepDuration")?, notes)?,
         start_step: params.u64("startStep", notes)?,
-        validators: parse_validators(params.need("validators")?, false, notes)?,
+        validators: parse_validators(&params.need("validators")?, false, notes)?,
         validate_score_transition: params.u64("validateScoreTransition", notes)?.unwrap_or(0),
         validate_step_transition: params.u64("validateStepTransition", notes)?.unwrap_or(0),
         immediate_transitions: params.take("immediateTransitions").map(Node::bool).transpose()?.unwrap_or(false),
@@ -171,7 +171,7 @@ fn parse_step_duration(node: Node, notes: &mut Notes) -> Result<BTreeMap<u64, u6
     }
 }
 
-fn parse_validators(node: Node, nested: bool, notes: &mut Notes) -> Result<ValidatorsSpec, SpecError> {
+fn parse_validators(node: &Node, nested: bool, notes: &mut Notes) -> Result<ValidatorsSpec, SpecError> {
     let mut kinds = node.clone().object()?;
     let found = kinds.keys();
     let [kind] = found.as_slice() else {
@@ -188,7 +188,7 @@ fn parse_validators(node: Node, nested: bool, notes: &mut Notes) -> Result<Valid
         "multi" if nested => value.invalid("a `multi` inside a `multi` is not supported"),
         "multi" => {
             let path = value.path.clone();
-            let sets = value.map(parse_block_key, |set| parse_validators(set, true, notes))?;
+            let sets = value.map(parse_block_key, |set| parse_validators(&set, true, notes))?;
             if sets.contains_key(&0) {
                 Ok(ValidatorsSpec::Multi(sets))
             } else {
