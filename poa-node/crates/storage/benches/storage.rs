@@ -107,8 +107,8 @@ fn run(writer: &mut Writer, tree: &StateTree, mut parent: Header, writes: u64) -
 
 fn main() {
     let directory = std::env::temp_dir().join(format!("aurum-storage-bench-{}", std::process::id()));
-    let (_database, mut writer) = Database::open(&directory).expect("opens");
-    let tree = _database.state_tree();
+    let (database, mut writer) = Database::open(&directory).expect("opens");
+    let tree = database.state_tree();
     let mut genesis = StateChanges::default();
     for n in 0..ACCOUNTS {
         genesis.accounts.insert(address(n), AccountChange { account: account(n), ..AccountChange::default() });

@@ -22,7 +22,6 @@ use crate::{
 /// Names in table Meta. What other crates keep there lies under `user/`.
 pub(crate) mod names {
     pub(crate) const SCHEMA: &str = "schema";
-    pub(crate) const GENESIS: &str = "genesis";
     pub(crate) const TIP: &str = "tip";
     pub(crate) const HISTORY_FLOOR: &str = "history-floor";
     pub(crate) const USER: &str = "user/";
@@ -154,4 +153,24 @@ fn check_schema(rocks: &Rocks) -> Result<(), StorageError> {
         return Err(StorageError::OtherSchema { path: rocks.path().to_owned(), found, expected });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_schema_version_is_refused_with_both_versions() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().to_owned();
+        drop(Core::open(&path).unwrap());
+        drop(Core::open(&path).expect("its own version"));
+        let rocks = Rocks::open(&path).unwrap();
+        let mut batch = Batch::new(&rocks);
+        batch.put::<tables::Meta>(&names::SCHEMA.to_owned(), &Bytes::from(99u64.to_bytes()));
+        batch.write_durably().unwrap();
+        drop(rocks);
+        let expected = StorageError::OtherSchema { path: path.clone(), found: 99, expected: tables::SCHEMA_VERSION };
+        assert_eq!(Core::open(&path).unwrap_err(), expected);
+    }
 }

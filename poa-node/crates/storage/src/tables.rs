@@ -51,7 +51,7 @@ macro_rules! tables {
 }
 
 tables! {
-    /// Facts about the database itself (schema version, genesis, tip, …) and what other crates keep here, by name.
+    /// Facts about the database itself (schema version, tip, history floor) and what other crates keep here, by name.
     Meta(Point): String => Bytes;
     /// Header by block hash, of every block ever stored.
     Headers(Point): B256 => StoredHeader;

@@ -66,7 +66,6 @@ impl Writer {
         let block = Block { header: header.clone(), transactions: Vec::new(), uncles: Vec::new() };
         put_block(&mut batch, &block, expected, Arrival { score: Score::default().plus(header.difficulty), order: 0 });
         put_canonical(&mut batch, tip, &block, &[], &[]);
-        batch.put::<tables::Meta>(&names::GENESIS.to_owned(), &Bytes::copy_from_slice(expected.as_slice()));
         batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
         put_tip(&mut batch, tip);
         batch.write_durably()?;

@@ -136,7 +136,7 @@ pub fn genesis_root(changes: &StateChanges) -> Result<B256, StorageError> {
     Ok(MerklePatricia::new(Arc::new(super::NoNodes)).apply(EMPTY_ROOT_HASH, changes)?.root)
 }
 
-/// Root of the trie of `leaves` (sorted by hashed key): what [`crate::Database::recompute_root`] compares with.
+/// Root of the trie of `leaves` (sorted by hashed key): what [`crate::Writer::recompute_root`] compares with.
 pub(crate) fn root_of(leaves: impl IntoIterator<Item = (B256, Vec<u8>)>) -> Result<B256, StorageError> {
     let mut writes: Vec<_> = leaves.into_iter().map(|(key, value)| Write { key, value: Some(value) }).collect();
     writes.sort_unstable_by_key(|write| write.key);

@@ -88,12 +88,18 @@ fn child_imports_until_killed() {
             }
             1..=2 => {
                 let to = rng.random_range(0..chain.len());
-                persist(&mut writer, &tree, &chain[to].clone());
+                if rng.random() {
+                    persist(&mut writer, &tree, &chain[to].clone());
+                } else {
+                    writer.advance_keeping_forks(&tree.path(chain[to].hash), b"engine").expect("continues");
+                }
                 chain.drain(..to);
             }
             3 if rng.random_bool(0.3) => {
                 let tip = database.persisted().expect("genesis is there");
-                writer.unwind(tip.number.saturating_sub(rng.random_range(0..4))).expect("can go back");
+                let to = tip.number.saturating_sub(rng.random_range(0..4));
+                let unwound = if rng.random() { writer.unwind(to) } else { writer.unwind_to(to, b"engine") };
+                unwound.expect("can go back");
                 chain = replay(&database, &mut writer, &tree);
             }
             _ => {
