@@ -9,7 +9,7 @@ use jsonrpsee::{
         middleware::{Batch, BatchEntry, Notification, RpcServiceT},
         server::{BatchResponseBuilder, Methods},
     },
-    types::{Id, Request},
+    types::{Id, Request, error::TOO_MANY_SUBSCRIPTIONS_CODE},
 };
 use tower::Layer;
 
@@ -68,6 +68,7 @@ where
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let started = Instant::now();
         let metrics = Arc::clone(&self.watch.metrics);
+        let mut subscribes = None;
         // Only names we know become labels: a stranger must not be able to fill the memory with made-up ones.
         let (label, answer) = match self.watch.methods.method_with_name(request.method_name()) {
             None => {
@@ -77,10 +78,16 @@ where
             Some((name, _)) if needs_connection(name) && is_http(&request) => {
                 (name, Either::Left(ready(refuse(request.id, Failure::NoNotifications))))
             }
-            Some((name, _)) => (name, Either::Right(self.inner.call(request))),
+            Some((name, _)) => {
+                subscribes = needs_connection(name).then(|| request.id.clone().into_owned());
+                (name, Either::Right(self.inner.call(request)))
+            }
         };
         async move {
-            let response = answer.await;
+            let mut response = answer.await;
+            if let (Some(id), Some(TOO_MANY_SUBSCRIPTIONS_CODE)) = (subscribes, response.as_error_code()) {
+                response = refuse(id, Failure::Limit("too many subscriptions on this connection".to_owned()));
+            }
             metrics.observe(label, response.as_error_code(), started.elapsed());
             response
         }

@@ -114,9 +114,8 @@ fn block_receipts(
     (number,): (Option<BlockNumberOrTag>,),
 ) -> Answer<Option<Vec<ReceiptJson>>> {
     let view = context.view(grant);
-    let gas_free = view.spec().params.gas_free;
     let block = view.block(number.unwrap_or_default().into())?;
-    Ok(block.map(|block| block.receipt_views().map(|receipt| ReceiptJson::new(&receipt, gas_free)).collect()))
+    Ok(block.map(|block| block.receipt_views().map(|receipt| ReceiptJson::new(&receipt)).collect()))
 }
 
 fn chain(context: &Context, grant: &Grant<Read>, (): ()) -> Answer<String> {

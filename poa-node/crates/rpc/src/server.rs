@@ -4,6 +4,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B128};
 use aurum_chain::{Gate, Identity};
+use aurum_pool::Pooled;
 use axum::{
     Json, Router,
     body::Body,
@@ -22,7 +23,11 @@ use jsonrpsee::{
     types::SubscriptionId,
 };
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, sync::broadcast::error::RecvError, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::broadcast::{Receiver, error::RecvError},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tower::{
     Service as _,
@@ -33,6 +38,7 @@ use crate::{
     config::RpcConfig,
     context::{Context, Parts},
     dev::DevApi,
+    error::Failure,
     guard::{self, Guard},
     health::Health,
     layer::Watch,
@@ -144,6 +150,7 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
             builder: builder(&config, &methods, &metrics),
             methods: methods.clone(),
             stop: stop.clone(),
+            request_bytes: config.limits.request_bytes,
         });
         let app = rpc_routes(rpc, health.clone(), work.clone(), &config);
         handle.tasks.spawn(run(limited(listener), app, shutdown.clone()));
@@ -152,7 +159,11 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
         let app = Router::new().route("/metrics", get(render_metrics)).with_state((registry, work.clone()));
         handle.tasks.spawn(run(limited(listener), app, shutdown.clone()));
     }
-    handle.tasks.spawn(feed_pending(context, gate, shutdown.clone()));
+    if let Ok(grant) = gate.grant_read(&Identity::Local) {
+        // From now on, not from when the task first runs.
+        let pooled = gate.view(&grant).pool().subscribe();
+        handle.tasks.spawn(feed_pending(context, pooled, shutdown.clone()));
+    }
     handle.tasks.spawn(stop_connections(server, shutdown));
     Ok(handle)
 }
@@ -177,9 +188,7 @@ async fn stop_connections(server: ServerHandle, shutdown: CancellationToken) {
 }
 
 /// Remembers pooled transactions for filters.
-async fn feed_pending(context: Arc<Context>, gate: Gate, shutdown: CancellationToken) {
-    let Ok(grant) = gate.grant_read(&Identity::Local) else { return };
-    let mut pooled = gate.view(&grant).pool().subscribe();
+async fn feed_pending(context: Arc<Context>, mut pooled: Receiver<Arc<Pooled>>, shutdown: CancellationToken) {
     loop {
         let next = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -225,6 +234,7 @@ struct Rpc {
     builder: Builder,
     methods: Methods,
     stop: StopHandle,
+    request_bytes: u32,
 }
 
 fn builder(config: &RpcConfig, methods: &Methods, metrics: &Arc<RpcMetrics>) -> Builder {
@@ -276,6 +286,9 @@ fn rpc_routes(rpc: Arc<Rpc>, health: Health, work: WorkPool, config: &RpcConfig)
 
 /// One HTTP request, or one upgrade to WebSocket, through jsonrpsee.
 async fn json_rpc(State(rpc): State<Arc<Rpc>>, request: Request) -> Response {
+    if let Some(refusal) = too_large(&request, rpc.request_bytes) {
+        return refusal;
+    }
     let mut service = rpc.builder.clone().build(rpc.methods.clone(), rpc.stop.clone());
     match tokio::time::timeout(REQUEST_TIMEOUT, service.call(request)).await {
         Ok(Ok(response)) => response.map(Body::new),
@@ -285,6 +298,21 @@ async fn json_rpc(State(rpc): State<Arc<Rpc>>, request: Request) -> Response {
         }
         Err(_) => (StatusCode::GATEWAY_TIMEOUT, "The request took too long and was given up.\n").into_response(),
     }
+}
+
+/// Refuses by the announced length, with our code; a body that announces none is measured by jsonrpsee while it arrives.
+fn too_large(request: &Request, most: u32) -> Option<Response> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+    if length <= u64::from(most) {
+        return None;
+    }
+    let failure = Failure::Limit(format!("request of {length} bytes exceeds the limit of {most}"));
+    let body = serde_json::json!({
+        "jsonrpc": "2.0",
+        "id": null,
+        "error": { "code": failure.code(), "message": failure.to_string() },
+    });
+    Some((StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response())
 }
 
 async fn live() -> Response {
@@ -303,9 +331,8 @@ async fn ready(State((health, work)): State<(Health, WorkPool)>) -> Response {
 
 async fn render_metrics(State((registry, work)): State<(Arc<Registry>, WorkPool)>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let rendered = work.run_waiting(move || {
-        metrics::render(&registry).map_err(|error| crate::error::Failure::Internal(error.to_string()))
-    });
+    let rendered =
+        work.run_waiting(move || metrics::render(&registry).map_err(|error| Failure::Internal(error.to_string())));
     match rendered.await {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.to_string()).into_response(),

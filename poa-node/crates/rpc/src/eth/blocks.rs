@@ -99,8 +99,7 @@ fn count(view: &View, id: BlockId, of: impl Fn(&BlockView) -> usize) -> Answer<O
 
 fn receipts(context: &Context, grant: &Grant<Read>, (id,): (BlockId,)) -> Answer<Option<Vec<ReceiptJson>>> {
     let view = context.view(grant);
-    let gas_free = view.spec().params.gas_free;
-    Ok(view.block(id)?.map(|block| block.receipt_views().map(|view| ReceiptJson::new(&view, gas_free)).collect()))
+    Ok(view.block(id)?.map(|block| block.receipt_views().map(|view| ReceiptJson::new(&view)).collect()))
 }
 
 fn uncle_by_hash(context: &Context, grant: &Grant<Read>, (hash, index): (B256, Index)) -> Answer<Option<HeaderJson>> {

@@ -59,11 +59,5 @@ fn fee_history(
     if percentiles.len() > 100 {
         return Err(Failure::Params("over the limit of 100 reward percentiles".to_owned()));
     }
-    let view = context.view(grant);
-    let mut history = view.fee_history(count.min(context.limits.fee_history), newest, &percentiles)?;
-    if view.spec().params.gas_free {
-        // What transactions offered was never paid.
-        history.reward.iter_mut().flatten().flatten().for_each(|reward| *reward = 0);
-    }
-    Ok(history)
+    Ok(context.view(grant).fee_history(count.min(context.limits.fee_history), newest, &percentiles)?)
 }

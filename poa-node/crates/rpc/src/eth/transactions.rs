@@ -71,5 +71,5 @@ fn raw_by_hash(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answ
 
 fn receipt(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<Option<ReceiptJson>> {
     let view = context.view(grant);
-    Ok(view.receipt(hash)?.map(|receipt| ReceiptJson::new(&receipt, view.spec().params.gas_free)))
+    Ok(view.receipt(hash)?.map(|receipt| ReceiptJson::new(&receipt)))
 }

@@ -35,7 +35,7 @@ pub(crate) struct ReceiptJson {
 }
 
 impl ReceiptJson {
-    pub(crate) fn new(view: &ReceiptView, gas_free: bool) -> Self {
+    pub(crate) fn new(view: &ReceiptView) -> Self {
         let place = view.place();
         let tx = &view.transaction.transaction;
         let (status, root) = match view.receipt.outcome {
@@ -55,7 +55,7 @@ impl ReceiptJson {
             to: tx.to(),
             cumulative_gas_used: U64::from(view.receipt.cumulative_gas_used),
             gas_used: U64::from(view.gas_used),
-            effective_gas_price: U128::from(if gas_free { 0 } else { view.effective_gas_price }),
+            effective_gas_price: U128::from(view.effective_gas_price),
             contract_address: view.contract_address,
             logs: receipt_logs(view),
             logs_bloom: view.receipt.bloom(),

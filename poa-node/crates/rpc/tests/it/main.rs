@@ -1,5 +1,7 @@
 //! The server as clients meet it: a real chain behind real sockets.
 
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that unwraps nothing fails, and says where")]
+
 mod common;
 mod news;
 mod reads;

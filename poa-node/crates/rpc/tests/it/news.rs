@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{
-    Server, TOPIC,
+    Server, TOPIC, config,
     kit::{Kit, import_all, key, transaction, transfer},
     logger,
 };
@@ -14,9 +14,11 @@ use alloy::{
     rpc::types::{Filter, Log},
 };
 use aurum_aura::Signer;
+use aurum_rpc::{Limits, RpcConfig};
 use aurum_types::SealedBlock;
 use futures::StreamExt;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("within ten seconds")
@@ -48,8 +50,8 @@ async fn filters_tell_each_thing_once() {
     let pending = alloy.new_pending_transactions_filter(false).await.unwrap();
     let call = transaction(&key(0), 1, TxKind::Call(logger), 0, Default::default());
     let raw = alloy::eips::eip2718::Encodable2718::encoded_2718(&call);
-    alloy::providers::Provider::send_raw_transaction(&alloy, &raw).await.unwrap();
-    let block = server.mine(&[call.clone()]);
+    let _sent = alloy.send_raw_transaction(&raw).await.unwrap();
+    let block = server.mine(std::slice::from_ref(&call));
 
     let hashes = alloy.get_filter_changes::<alloy::primitives::B256>(blocks).await.unwrap();
     assert_eq!(hashes, [block.hash()]);
@@ -105,7 +107,7 @@ async fn subscriptions_push_heads_logs_and_transactions() {
 
     let call = transaction(&key(0), 1, TxKind::Call(logger), 0, Default::default());
     let raw = alloy::eips::eip2718::Encodable2718::encoded_2718(&call);
-    alloy.send_raw_transaction(&raw).await.unwrap();
+    let _sent = alloy.send_raw_transaction(&raw).await.unwrap();
     assert_eq!(soon(hashes.next()).await.unwrap(), *call.tx_hash());
     let tx = soon(whole.next()).await.unwrap();
     assert_eq!((tx.inner.signer(), tx.block_number), (key(0).address(), None));
@@ -137,16 +139,61 @@ async fn subscriptions_tell_of_a_reorganization() {
     }
 }
 
+/// A WebSocket with nothing between us and the frames: alloy keeps the server's subscription ids to itself.
+struct RawSocket(reqwest::Upgraded);
+
+impl RawSocket {
+    async fn open(url: &str) -> Self {
+        let request = reqwest::Client::new().get(url).header("connection", "Upgrade").header("upgrade", "websocket");
+        let request =
+            request.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        Self(request.send().await.unwrap().upgrade().await.unwrap())
+    }
+
+    async fn send(&mut self, method: &str, params: Value) {
+        let text = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+        let len = u8::try_from(text.len()).expect("short");
+        assert!(len < 126);
+        // One text frame, masked with zeroes.
+        let frame = [[0x81, 0x80 | len, 0, 0, 0, 0].as_slice(), text.as_bytes()].concat();
+        self.0.write_all(&frame).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    async fn receive(&mut self) -> Value {
+        let [kind, len] = [self.0.read_u8().await.unwrap(), self.0.read_u8().await.unwrap()];
+        assert_eq!(kind, 0x81, "a text frame");
+        let len = if len == 126 { self.0.read_u16().await.unwrap() } else { len.into() };
+        let mut text = vec![0; len.into()];
+        self.0.read_exact(&mut text).await.unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.send(method, params).await;
+        soon(self.receive()).await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_ends_when_asked() {
-    let server = Server::start(Kit::new(1)).await;
-    let alloy = ProviderBuilder::new().connect_ws(WsConnect::new(server.ws_url())).await.unwrap();
-    let id: String = alloy.raw_request("eth_subscribe".into(), ["newHeads"]).await.unwrap();
-    assert!(id.starts_with("0x"), "{id}");
-    let ended: bool = alloy.raw_request("eth_unsubscribe".into(), [id.clone()]).await.unwrap();
-    assert!(ended);
-    let again: bool = alloy.raw_request("eth_unsubscribe".into(), [id]).await.unwrap();
-    assert!(!again);
-    let unknown = alloy.raw_request::<_, String>("eth_subscribe".into(), ["newTails"]).await.unwrap_err();
-    assert_eq!(unknown.as_error_resp().unwrap().code, -32602);
+    // A WebSocket upgrade on the HTTP port does as well.
+    let limits = Limits { subscriptions: 2, ..Limits::default() };
+    let server = Server::with(Kit::new(1), RpcConfig { limits, ..config() }, |services| services).await;
+    let mut socket = RawSocket::open(&server.url()).await;
+    let id = socket.call("eth_subscribe", json!(["newHeads"])).await["result"].take();
+    assert!(id.as_str().unwrap().starts_with("0x"), "{id}");
+    let block = server.mine(&[]);
+    let news = soon(socket.receive()).await;
+    assert_eq!(news["method"], "eth_subscription");
+    assert_eq!((&news["params"]["subscription"], &news["params"]["result"]["hash"]), (&id, &json!(block.hash())));
+    assert_eq!(socket.call("eth_unsubscribe", json!([id])).await["result"], true);
+    assert_eq!(socket.call("eth_unsubscribe", json!([id])).await["result"], false);
+    server.mine(&[]);
+    assert_eq!(socket.call("eth_blockNumber", json!([])).await["result"], "0x2");
+    assert_eq!(socket.call("eth_subscribe", json!(["newTails"])).await["error"]["code"], -32602);
+    assert_eq!(socket.call("eth_subscribe", json!(["syncing"])).await["error"], json!(null));
+    assert_eq!(soon(socket.receive()).await["params"]["result"], false);
+    assert_eq!(socket.call("eth_subscribe", json!(["logs", {}])).await["error"], json!(null));
+    assert_eq!(socket.call("eth_subscribe", json!(["logs", {}])).await["error"]["code"], -32005);
 }

@@ -92,7 +92,7 @@ async fn a_penniless_account_deploys_and_calls_without_a_fee_flag() {
     let receipt = alloy.get_transaction_receipt(hash).await.unwrap().unwrap();
     assert!(receipt.status());
     let call = TransactionRequest::default().to(receipt.contract_address.unwrap()).input(vec![1u8; 32].into());
-    alloy.send_transaction(call).await.unwrap();
+    let _sent = alloy.send_transaction(call).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +110,7 @@ async fn refusals_use_the_words_clients_match() {
         (raw(&transfer(&key(0), 1, to, 2)), -32000, "replacement transaction underpriced"),
         (raw(&transfer(&key(6), 0, to, 2)), -32000, "insufficient funds for gas * price + value"),
         (
-            raw(&signed(TxLegacy { chain_id: Some(1), gas_limit: 50_000, ..Default::default() }, &wallet(0))),
+            raw(&signed(TxLegacy { chain_id: Some(1), nonce: 2, gas_limit: 50_000, ..Default::default() }, &wallet(0))),
             -32000,
             "invalid chain id for signer",
         ),

@@ -20,7 +20,7 @@ async fn malformed_requests_get_json_rpc_errors() {
     let cases = [
         ("{", -32700),
         ("", -32700),
-        (r#""hello""#, -32600),
+        (r#""hello""#, -32700),
         (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
         ("[]", -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"eth_nothing"}"#, -32601),
@@ -61,6 +61,8 @@ async fn large_requests_and_answers_are_refused() {
     let request = Client::new().post(server.url()).header("content-type", "application/json");
     let response = request.body(body.to_string()).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let answer: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(answer["error"]["code"], -32005);
 }
 
 #[tokio::test(flavor = "multi_thread")]
