@@ -1,1 +1,13 @@
-//! The home chain's node: validator, observer or development chain
+#![doc = include_str!("../README.md")]
+
+mod adapters;
+pub mod author;
+pub mod cli;
+pub mod config;
+pub mod dev;
+pub mod keys;
+mod node;
+mod watch;
+
+pub use config::{Config, ConfigError};
+pub use node::{NodeError, NodeHandle, run};

@@ -1,1 +1,54 @@
-fn main() {}
+//! parse → run → exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use poa_node::cli::{Args, Command, Resolved};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    aurum_types::crypto::install();
+    let args = Args::parse();
+    let filter = EnvFilter::try_new(args.log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match start(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn start(args: Args) -> anyhow::Result<()> {
+    let dev = matches!(args.command, Some(Command::Dev(_)));
+    let Resolved { config, temporary } = args.resolve()?;
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone())?);
+    let node = poa_node::run(config, shutdown).await?;
+    let served = |address: Option<std::net::SocketAddr>| address.map_or("off".to_owned(), |address| address.to_string());
+    tracing::info!(http = served(node.http), ws = served(node.ws), metrics = served(node.metrics), "ready");
+    if dev {
+        poa_node::dev::print_accounts(&node);
+    }
+    let result = node.run().await;
+    drop(temporary);
+    Ok(result?)
+}
+
+/// The future that cancels at SIGINT or SIGTERM.
+fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        shutdown.cancel();
+    })
+}

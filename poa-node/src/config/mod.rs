@@ -1,0 +1,385 @@
+//! From what was typed to what it means: [`Options`] (flags, environment, file) to [`Config`].
+//!
+//! Precedence: command line, `AURUM_*` environment, TOML file, default.
+
+mod file;
+mod options;
+
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy::primitives::{Address, Bytes};
+use aurum_aura::Signer;
+use aurum_network::{Enode, NetworkConfig, NodeKey};
+use aurum_pool::PoolConfig;
+use aurum_rpc::{Apis, Hosts, Origins, Readiness, RpcConfig};
+use aurum_types::{ChainSpec, spec::SpecError};
+
+pub use options::{Options, Words};
+
+use crate::{
+    author::EmptyBlocks,
+    dev::DevConfig,
+    keys::{self, KeyError},
+};
+
+/// What a node is started with. Everything is decided here: paths are whole, files are read, the key is unlocked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// Folder of the database.
+    pub database: PathBuf,
+    /// File of the last sealed step.
+    pub last_sealed: PathBuf,
+    /// The pool, with its journal's place.
+    pub pool: PoolConfig,
+    /// Least price of a unit of gas for the pool, wei.
+    pub min_gas_price: u128,
+    /// How blocks are sealed; `None` for an observer.
+    pub sealing: Option<Sealing>,
+    /// Peers; `None` keeps the node alone.
+    pub network: Option<NetworkConfig>,
+    /// JSON-RPC, health and metrics.
+    pub rpc: RpcConfig,
+    /// A development chain's accounts and block times.
+    pub dev: Option<DevConfig>,
+}
+
+/// How an authority seals.
+#[derive(Clone, Debug)]
+pub struct Sealing {
+    /// Its key.
+    pub signer: Arc<dyn Signer>,
+    /// What it does in a step without transactions.
+    pub empty_blocks: EmptyBlocks,
+    /// Gas limit to move towards; the parent's if absent.
+    pub gas_target: Option<u64>,
+    /// Extra data of its blocks, no longer than the spec allows.
+    pub extra_data: Bytes,
+}
+
+/// Why the configuration means nothing. Each message is the one line an operator sees.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder or file cannot be made.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The configuration file is wrong.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What about it.
+        reason: String,
+    },
+    /// The chain spec is wrong.
+    #[error("chain spec {}: {source}", path.display())]
+    Spec {
+        /// The file.
+        path: PathBuf,
+        /// What about it.
+        source: SpecError,
+    },
+    /// No chain was named.
+    #[error("which chain? give its spec with --chain FILE, or start a development chain with `poa-node dev`")]
+    NoChain,
+    /// A flag's value means nothing.
+    #[error("--{flag} {value}: {reason}")]
+    Value {
+        /// The flag.
+        flag: &'static str,
+        /// As given.
+        value: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The authority's key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl Options {
+    /// These options, completed from the configuration file: `file`, or `config.toml` in the base path if it is there.
+    /// Also gives what in the file nobody understands.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a file that was named cannot be read, or one is wrong.
+    pub fn with_file(self, file: Option<&Path>) -> Result<(Self, Vec<String>), ConfigError> {
+        let usual = self.base_path.clone().unwrap_or_else(default_base_path).join("config.toml");
+        let path = match file {
+            Some(path) => path,
+            None if usual.exists() => &usual,
+            None => return Ok((self, Vec::new())),
+        };
+        let (from_file, warnings) = file::read(path)?;
+        Ok((self.or(from_file), warnings))
+    }
+}
+
+impl Config {
+    /// What the options mean. Reads the chain spec, reserved peers and keys; makes the node's key at the first start.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn resolve(options: &Options) -> Result<Self, ConfigError> {
+        let path = options.chain.clone().ok_or(ConfigError::NoChain)?;
+        let text = read(&path)?;
+        let (spec, warnings) =
+            ChainSpec::parse(&text).map_err(|source| ConfigError::Spec { path: path.clone(), source })?;
+        for warning in warnings {
+            tracing::warn!(spec = %path.display(), "{warning}");
+        }
+        Self::for_chain(options, Arc::new(spec))
+    }
+
+    fn for_chain(options: &Options, spec: Arc<ChainSpec>) -> Result<Self, ConfigError> {
+        let places = Places::of(options, &spec);
+        let sealing = match options.engine_signer {
+            None => None,
+            Some(address) => Some(sealing(options, &spec, &places, address)?),
+        };
+        Ok(Self {
+            network: Some(network(options, &spec, &places)?),
+            rpc: rpc(options)?,
+            pool: pool(options, Some(places.chain.join("pool.journal"))),
+            min_gas_price: options.min_gas_price.unwrap_or(0),
+            database: places.chain.join("db"),
+            last_sealed: places.chain.join("last_sealed"),
+            sealing,
+            dev: None,
+            spec,
+        })
+    }
+
+    /// A development chain in `base`: served on loopback only, without peers.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn dev(options: &Options, base: &Path, dev: DevConfig) -> Result<Self, ConfigError> {
+        let spec = Arc::new(dev.spec());
+        let chain = options.db_path.clone().unwrap_or_else(|| base.join("chains")).join(&spec.data_dir);
+        let mut rpc = rpc(&Options {
+            jsonrpc_cors: Some(options.jsonrpc_cors.clone().unwrap_or_else(|| Words(vec!["all".to_owned()]))),
+            jsonrpc_apis: Some(options.jsonrpc_apis.clone().unwrap_or_else(|| Words(vec!["all".to_owned()]))),
+            ..options.clone()
+        })?;
+        for address in [&mut rpc.http, &mut rpc.ws, &mut rpc.metrics].into_iter().flatten() {
+            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        rpc.readiness.peers = 0;
+        Ok(Self {
+            pool: pool(options, Some(chain.join("pool.journal"))),
+            min_gas_price: options.min_gas_price.unwrap_or(0),
+            database: chain.join("db"),
+            last_sealed: chain.join("last_sealed"),
+            sealing: Some(Sealing {
+                signer: Arc::new(crate::dev::authority()),
+                empty_blocks: EmptyBlocks::Always,
+                gas_target: options.gas_floor_target,
+                extra_data: extra_data(options, &spec),
+            }),
+            network: None,
+            rpc,
+            dev: Some(dev),
+            spec,
+        })
+    }
+}
+
+/// Where the node keeps its things: Parity's layout.
+struct Places {
+    base: PathBuf,
+    /// Everything of this chain but keys.
+    chain: PathBuf,
+    /// Where the keystore may be, in order.
+    keys: Vec<PathBuf>,
+}
+
+impl Places {
+    fn of(options: &Options, spec: &ChainSpec) -> Self {
+        let base = options.base_path.clone().unwrap_or_else(default_base_path);
+        let whole = |path: &PathBuf| path.strip_prefix("$BASE").map_or_else(|_| path.clone(), |rest| base.join(rest));
+        let keys = options.keys_path.as_ref().map_or_else(|| base.join("keys"), whole);
+        let chains = options.db_path.as_ref().map_or_else(|| base.join("chains"), whole);
+        Self {
+            chain: chains.join(&spec.data_dir),
+            keys: vec![keys.join(&spec.data_dir), keys, base.join("keystore")],
+            base,
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/aurum`, or `~/.local/share/aurum`.
+fn default_base_path() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home).unwrap_or_default().join("aurum")
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
+fn sealing(
+    options: &Options,
+    spec: &ChainSpec,
+    places: &Places,
+    address: Address,
+) -> Result<Sealing, ConfigError> {
+    let passwords = options.password.as_ref().map_or(&[][..], |words| &words.0);
+    let passwords = passwords.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let signer = keys::unlock(address, &places.keys, &passwords)?;
+    let suppress = options.no_empty_blocks.unwrap_or(false) || options.force_sealing == Some(false);
+    let most = Duration::from_millis(options.reseal_max_period.unwrap_or(120_000));
+    Ok(Sealing {
+        signer: Arc::new(signer),
+        empty_blocks: if suppress { EmptyBlocks::AfterSilence(most) } else { EmptyBlocks::Always },
+        gas_target: options.gas_floor_target,
+        extra_data: extra_data(options, spec),
+    })
+}
+
+fn extra_data(options: &Options, spec: &ChainSpec) -> Bytes {
+    let text = options.extra_data.clone().unwrap_or_else(|| concat!("aurum/", env!("CARGO_PKG_VERSION")).to_owned());
+    let most = usize::try_from(spec.params.maximum_extra_data_size).unwrap_or(usize::MAX);
+    let mut bytes = text.into_bytes();
+    bytes.truncate(most);
+    bytes.into()
+}
+
+fn pool(options: &Options, journal: Option<PathBuf>) -> PoolConfig {
+    let usual = PoolConfig::default();
+    PoolConfig {
+        journal,
+        max_transactions: options.tx_queue_size.unwrap_or(usual.max_transactions),
+        max_per_sender: options.tx_queue_per_sender.unwrap_or(usual.max_per_sender),
+        ..usual
+    }
+}
+
+fn network(options: &Options, spec: &ChainSpec, places: &Places) -> Result<NetworkConfig, ConfigError> {
+    let key = match &options.node_key {
+        Some(hex) if is_hex_key(hex) => keys::node_key_from_hex(hex),
+        Some(path) => keys::read_node_key(Path::new(path))?,
+        None => keys::read_or_make_node_key(&places.base.join("network/key"))?,
+    };
+    let key = NodeKey::from_bytes(key).map_err(|error| ConfigError::Value {
+        flag: "node-key",
+        value: "***".to_owned(),
+        reason: error.to_string(),
+    })?;
+    let listen = address("interface", options.interface.as_deref(), options.port.unwrap_or(30303))?;
+    let mut reserved = Vec::new();
+    if let Some(path) = &options.reserved_peers {
+        for (number, line) in read(path)?.lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                reserved.push(line.parse::<Enode>().map_err(|error| ConfigError::File {
+                    path: path.clone(),
+                    reason: format!("line {}: {error}", number + 1),
+                })?);
+            }
+        }
+    }
+    let bootnodes = options.bootnodes.as_ref().map_or(&[][..], |words| &words.0);
+    for enode in bootnodes.iter().chain(&spec.nodes) {
+        reserved.push(enode.parse().map_err(|error: aurum_network::EnodeError| ConfigError::Value {
+            flag: "bootnodes",
+            value: enode.clone(),
+            reason: error.to_string(),
+        })?);
+    }
+    reserved.retain(|enode| enode.id != key.id());
+    let mut config = NetworkConfig::new(
+        key,
+        listen,
+        options.network_id.unwrap_or(spec.params.network_id),
+        spec.header_format(),
+    );
+    config.public_host = match options.nat.as_deref().and_then(|nat| nat.split_once(':')) {
+        Some(("extip", host)) => Some(host.to_owned()),
+        _ => None,
+    };
+    config.reserved = reserved;
+    config.reserved_only = options.reserved_only.unwrap_or(false);
+    config.max_peers = options.max_peers.unwrap_or(config.max_peers);
+    if let Some(name) = &options.identity {
+        config.client = format!("{}/{name}", config.client);
+    }
+    Ok(config)
+}
+
+fn rpc(options: &Options) -> Result<RpcConfig, ConfigError> {
+    let usual = RpcConfig::default();
+    let http = address("jsonrpc-interface", options.jsonrpc_interface.as_deref(), options.jsonrpc_port.unwrap_or(8545))?;
+    let ws = address("ws-interface", options.ws_interface.as_deref(), options.ws_port.unwrap_or(8546))?;
+    let scrape = address("metrics-interface", options.metrics_interface.as_deref(), options.metrics_port.unwrap_or(9545))?;
+    let with_metrics = options.metrics.unwrap_or(options.metrics_port.is_some());
+    let both = |one: &Option<Words>, two: &Option<Words>| {
+        let words = |words: &Option<Words>| words.clone().unwrap_or_default().0;
+        Words([words(one), words(two)].concat()).joined()
+    };
+    let apis = match options.jsonrpc_apis.as_ref().or(options.ws_apis.as_ref()) {
+        None => Apis::default(),
+        Some(words) => words.joined().parse().map_err(|error: aurum_rpc::UnknownApi| ConfigError::Value {
+            flag: "jsonrpc-apis",
+            value: words.joined(),
+            reason: error.to_string(),
+        })?,
+    };
+    let mut limits = usual.limits.clone();
+    limits.connections = options.ws_max_connections.unwrap_or(limits.connections);
+    Ok(RpcConfig {
+        http: (!options.no_jsonrpc.unwrap_or(false)).then_some(http),
+        ws: (!options.no_ws.unwrap_or(false)).then_some(ws),
+        metrics: with_metrics.then_some(scrape),
+        apis,
+        cors: Origins::parse(&both(&options.jsonrpc_cors, &options.ws_origins)),
+        hosts: Hosts::parse(&both(&options.jsonrpc_hosts, &options.ws_hosts)),
+        limits,
+        readiness: Readiness { peers: options.min_peers.unwrap_or(0), ..usual.readiness },
+        ..usual
+    })
+}
+
+/// Parity's `local`, `all`, or an IP address.
+fn address(flag: &'static str, interface: Option<&str>, port: u16) -> Result<SocketAddr, ConfigError> {
+    let ip = match interface.unwrap_or("local") {
+        "local" | "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        "all" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        "[::]" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        text => text.parse().map_err(|_| ConfigError::Value {
+            flag,
+            value: text.to_owned(),
+            reason: "neither local, all, nor an IP address".to_owned(),
+        })?,
+    };
+    Ok(SocketAddr::new(ip, port))
+}
+
+/// Whether this is a key itself rather than a file's name.
+fn is_hex_key(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{fs, path::Path};
+
+use clap::Parser as _;
+
+use super::*;
+use crate::cli::Args;
+
+fn options(args: &[&str]) -> Options {
+    Args::parse_from(["poa-node"].iter().chain(args)).options
+}
+
+fn spec_in(folder: &Path) -> PathBuf {
+    let path = folder.join("spec.json");
+    fs::write(&path, include_str!("../dev/spec.json")).unwrap();
+    path
+}
+
+fn resolve(folder: &Path, args: &[&str]) -> Result<Config, ConfigError> {
+    let spec = spec_in(folder);
+    let base = folder.join("base");
+    let mut all = vec!["--chain", spec.to_str().unwrap(), "-d", base.to_str().unwrap()];
+    all.extend(args);
+    Config::resolve(&options(&all))
+}
+
+#[test]
+fn the_command_line_goes_before_the_file_and_the_file_before_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("node.toml");
+    fs::write(&file, "[network]\nport = 1111\n[rpc]\nport = 2222\ninterface = \"all\"\n").unwrap();
+    let typed = options(&["--port", "3333"]);
+    let (merged, warnings) = typed.with_file(Some(&file)).unwrap();
+    assert!(warnings.is_empty());
+    assert_eq!((merged.port, merged.jsonrpc_port), (Some(3333), Some(2222)));
+    let rpc = rpc(&merged).unwrap();
+    assert_eq!(rpc.http, "0.0.0.0:2222".parse().ok());
+    assert_eq!(rpc.ws, "127.0.0.1:8546".parse().ok());
+    assert_eq!(rpc.metrics, None);
+}
+
+#[test]
+fn paths_in_a_file_are_taken_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    spec_in(folder.path());
+    let file = folder.path().join("authority.toml");
+    fs::write(&file, "[parity]\nchain = \"spec.json\"\nbase_path = \"data\"\nkeys_path = \"$BASE/k\"\n").unwrap();
+    let (merged, _) = Options::default().with_file(Some(&file)).unwrap();
+    let config = Config::resolve(&merged).unwrap();
+    assert_eq!(config.database, folder.path().join("data/chains/dev/db"));
+    assert_eq!(merged.keys_path, Some(PathBuf::from("$BASE/k")));
+}
+
+#[test]
+fn an_observer_needs_nothing_but_a_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = resolve(folder.path(), &[]).unwrap();
+    assert!(config.sealing.is_none() && config.dev.is_none());
+    assert_eq!(config.network.as_ref().unwrap().listen, "127.0.0.1:30303".parse().unwrap());
+    // The node's identity is made once and kept, for its owner only.
+    let key = folder.path().join("base/network/key");
+    let first = fs::read_to_string(&key).unwrap();
+    let again = resolve(folder.path(), &[]).unwrap();
+    assert_eq!(fs::read_to_string(&key).unwrap(), first);
+    assert_eq!(config.network.unwrap().key.id(), again.network.unwrap().key.id());
+    let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&key).unwrap());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_missing_key_names_the_folders_and_a_wrong_password_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let signer = "0x00Ea169ce7e0992960D3BdE6F5D539C955316432";
+    let error = resolve(folder.path(), &["--engine-signer", signer]).unwrap_err().to_string();
+    assert!(error.contains("no key of the engine signer") && error.contains("base/keys/dev"), "{error}");
+
+    let keys = folder.path().join("base/keys/dev");
+    fs::create_dir_all(&keys).unwrap();
+    // The PBKDF2 vector of the Web3 Secret Storage Definition; like old files it does not say whose it is.
+    fs::write(keys.join("UTC--vector"), KEYSTORE).unwrap();
+    let address = "0x008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b".to_owned();
+    let error = resolve(folder.path(), &["--engine-signer", &address]).unwrap_err().to_string();
+    assert!(error.contains("no password") && error.contains("--password FILE"), "{error}");
+
+    let password = folder.path().join("password");
+    let args = ["--engine-signer", &address, "--password", password.to_str().unwrap()];
+    fs::write(&password, "wrong\n").unwrap();
+    let error = resolve(folder.path(), &args).unwrap_err().to_string();
+    assert!(error.contains("none of the passwords") && error.contains("password"), "{error}");
+    assert!(!error.contains("wrong"));
+
+    fs::write(&password, "wrong\ntestpassword\n").unwrap();
+    let config = resolve(folder.path(), &args).unwrap();
+    let sealing = config.sealing.unwrap();
+    assert_eq!(sealing.signer.address().to_string(), address);
+    assert_eq!(sealing.empty_blocks, EmptyBlocks::Always);
+    assert!(!format!("{sealing:?}").contains("7a28b5ba"));
+
+    let args = [&args[..], &["--no-empty-blocks", "--reseal-max-period", "5000"]].concat();
+    let sealing = resolve(folder.path(), &args).unwrap().sealing.unwrap();
+    assert_eq!(sealing.empty_blocks, EmptyBlocks::AfterSilence(Duration::from_secs(5)));
+}
+
+#[test]
+fn a_reserved_peer_that_is_none_is_named_by_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let peers = folder.path().join("reserved_peers");
+    fs::write(&peers, "# ours\n\nenode://12@host:1\n").unwrap();
+    let error = resolve(folder.path(), &["--reserved-peers", peers.to_str().unwrap()]).unwrap_err().to_string();
+    assert!(error.contains("line 3"), "{error}");
+}
+
+#[test]
+fn a_node_does_not_dial_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = "11".repeat(32);
+    let own = NodeKey::from_bytes([0x11; 32]).unwrap().id();
+    let other = NodeKey::from_bytes([0x22; 32]).unwrap().id();
+    let nodes = format!("enode://{own}@127.0.0.1:1,enode://{other}@host.example:2");
+    let config = resolve(folder.path(), &["--node-key", &key, "--bootnodes", &nodes]).unwrap();
+    let network = config.network.unwrap();
+    assert_eq!(network.key.id(), own);
+    assert_eq!(network.reserved.len(), 1);
+    assert_eq!(network.reserved[0].id, other);
+}
+
+#[test]
+fn what_means_nothing_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Config::resolve(&Options::default()).unwrap_err().to_string();
+    assert!(error.contains("--chain") && error.contains("poa-node dev"), "{error}");
+    let error = resolve(folder.path(), &["--jsonrpc-interface", "everywhere"]).unwrap_err().to_string();
+    assert!(error.contains("--jsonrpc-interface everywhere"), "{error}");
+    let error = resolve(folder.path(), &["--jsonrpc-apis", "eth,magic"]).unwrap_err().to_string();
+    assert!(error.contains("magic"), "{error}");
+}
+
+#[test]
+fn a_development_chain_listens_on_loopback_whatever_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&["--jsonrpc-interface", "all", "--ws-interface", "0.0.0.0", "--metrics-port", "0"]);
+    let config = Config::dev(&options, folder.path(), DevConfig { chain_id: 5, block_time: None }).unwrap();
+    let addresses = [config.rpc.http, config.rpc.ws, config.rpc.metrics];
+    assert!(addresses.iter().flatten().all(|address| address.ip().is_loopback()));
+    assert!(config.network.is_none() && config.dev.is_some());
+    assert_eq!(config.spec.params.chain_id, 5);
+}
+
+const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},
+"ciphertext":"5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46","kdf":"pbkdf2","kdfparams":{"c":262144,
+"dklen":32,"prf":"hmac-sha256","salt":"ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
+"mac":"517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},"id":"3198bc9c-6672-5ab3-d995-4942343ae5b6",
+"version":3}"#;
