@@ -160,13 +160,19 @@ impl RawSocket {
         self.0.flush().await.unwrap();
     }
 
+    /// The next text frame; pings between are passed over.
     async fn receive(&mut self) -> Value {
-        let [kind, len] = [self.0.read_u8().await.unwrap(), self.0.read_u8().await.unwrap()];
-        assert_eq!(kind, 0x81, "a text frame");
-        let len = if len == 126 { self.0.read_u16().await.unwrap() } else { len.into() };
-        let mut text = vec![0; len.into()];
-        self.0.read_exact(&mut text).await.unwrap();
-        serde_json::from_slice(&text).unwrap()
+        loop {
+            let [kind, len] = [self.0.read_u8().await.unwrap(), self.0.read_u8().await.unwrap()];
+            let len = if len == 126 { self.0.read_u16().await.unwrap() } else { len.into() };
+            let mut payload = vec![0; len.into()];
+            self.0.read_exact(&mut payload).await.unwrap();
+            match kind {
+                0x81 => return serde_json::from_slice(&payload).unwrap(),
+                0x89 => {}
+                kind => panic!("frame {kind:#x}"),
+            }
+        }
     }
 
     async fn call(&mut self, method: &str, params: Value) -> Value {
