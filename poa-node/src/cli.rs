@@ -36,7 +36,7 @@ pub struct Args {
 /// What to do instead of joining a chain.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a development chain: one authority, ten funded accounts, loopback only
+    /// Run a development chain: one authority, ten funded accounts, on loopback unless told otherwise
     Dev(Dev),
 }
 

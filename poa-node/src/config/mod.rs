@@ -170,7 +170,8 @@ impl Config {
         })
     }
 
-    /// A development chain in `base`: served on loopback only, without peers.
+    /// A development chain in `base`, without peers. It is served on loopback; an interface that was asked for by name is
+    /// used, with a warning, since whoever reaches it can spend for everybody.
     ///
     /// # Errors
     /// [`ConfigError`].
@@ -182,8 +183,8 @@ impl Config {
             jsonrpc_apis: Some(options.jsonrpc_apis.clone().unwrap_or_else(|| Words(vec!["all".to_owned()]))),
             ..options.clone()
         })?;
-        for address in [&mut rpc.http, &mut rpc.ws, &mut rpc.metrics].into_iter().flatten() {
-            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        for address in [rpc.http, rpc.ws].into_iter().flatten().filter(|address| !address.ip().is_loopback()) {
+            tracing::warn!(%address, "a development chain beyond loopback: its keys are public and the node signs for anybody");
         }
         rpc.readiness.peers = 0;
         Ok(Self {
@@ -238,12 +239,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
 }
 
-fn sealing(
-    options: &Options,
-    spec: &ChainSpec,
-    places: &Places,
-    address: Address,
-) -> Result<Sealing, ConfigError> {
+fn sealing(options: &Options, spec: &ChainSpec, places: &Places, address: Address) -> Result<Sealing, ConfigError> {
     let passwords = options.password.as_ref().map_or(&[][..], |words| &words.0);
     let passwords = passwords.iter().map(PathBuf::from).collect::<Vec<_>>();
     let signer = keys::unlock(address, &places.keys, &passwords)?;
@@ -308,12 +304,8 @@ fn network(options: &Options, spec: &ChainSpec, places: &Places) -> Result<Netwo
         })?);
     }
     reserved.retain(|enode| enode.id != key.id());
-    let mut config = NetworkConfig::new(
-        key,
-        listen,
-        options.network_id.unwrap_or(spec.params.network_id),
-        spec.header_format(),
-    );
+    let mut config =
+        NetworkConfig::new(key, listen, options.network_id.unwrap_or(spec.params.network_id), spec.header_format());
     config.public_host = match options.nat.as_deref().and_then(|nat| nat.split_once(':')) {
         Some(("extip", host)) => Some(host.to_owned()),
         _ => None,
@@ -329,9 +321,11 @@ fn network(options: &Options, spec: &ChainSpec, places: &Places) -> Result<Netwo
 
 fn rpc(options: &Options) -> Result<RpcConfig, ConfigError> {
     let usual = RpcConfig::default();
-    let http = address("jsonrpc-interface", options.jsonrpc_interface.as_deref(), options.jsonrpc_port.unwrap_or(8545))?;
+    let http =
+        address("jsonrpc-interface", options.jsonrpc_interface.as_deref(), options.jsonrpc_port.unwrap_or(8545))?;
     let ws = address("ws-interface", options.ws_interface.as_deref(), options.ws_port.unwrap_or(8546))?;
-    let scrape = address("metrics-interface", options.metrics_interface.as_deref(), options.metrics_port.unwrap_or(9545))?;
+    let scrape =
+        address("metrics-interface", options.metrics_interface.as_deref(), options.metrics_port.unwrap_or(9545))?;
     let with_metrics = options.metrics.unwrap_or(options.metrics_port.is_some());
     let both = |one: &Option<Words>, two: &Option<Words>| {
         let words = |words: &Option<Words>| words.clone().unwrap_or_default().0;

@@ -137,14 +137,18 @@ fn what_means_nothing_is_one_line() {
 }
 
 #[test]
-fn a_development_chain_listens_on_loopback_whatever_is_asked() {
+fn a_development_chain_listens_on_loopback_unless_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
-    let options = options(&["--jsonrpc-interface", "all", "--ws-interface", "0.0.0.0", "--metrics-port", "0"]);
-    let config = Config::dev(&options, folder.path(), DevConfig { chain_id: 5, block_time: None }).unwrap();
+    let dev = DevConfig { chain_id: 5, block_time: None };
+    let config = Config::dev(&options(&["--metrics-port", "0"]), folder.path(), dev).unwrap();
     let addresses = [config.rpc.http, config.rpc.ws, config.rpc.metrics];
     assert!(addresses.iter().flatten().all(|address| address.ip().is_loopback()));
     assert!(config.network.is_none() && config.dev.is_some());
     assert_eq!(config.spec.params.chain_id, 5);
+
+    let config = Config::dev(&options(&["--jsonrpc-interface", "all"]), folder.path(), dev).unwrap();
+    assert_eq!(config.rpc.http, "0.0.0.0:8545".parse().ok());
+    assert_eq!(config.rpc.ws, "127.0.0.1:8546".parse().ok());
 }
 
 const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"6087dab2f9fdbbfaddc31a909735c1e6"},
