@@ -211,9 +211,10 @@ pub fn read_authorities(paths: &[PathBuf]) -> Result<Vec<Authority>, KeygenError
 
 /// Sorts by name and refuses what two share.
 pub(crate) fn in_order(mut authorities: Vec<Authority>) -> Result<Vec<Authority>, KeygenError> {
+    type Fact = fn(&Authority) -> String;
     // By everything, so that a duplicate is reported alike in whatever order the files came.
     authorities.sort();
-    let facts: [(&'static str, fn(&Authority) -> String); 4] = [
+    let facts: [(&'static str, Fact); 4] = [
         ("name", |one| one.name.clone()),
         ("address", |one| one.address.to_string()),
         ("node id", |one| one.node_id.clone()),

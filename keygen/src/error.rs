@@ -87,6 +87,7 @@ pub enum KeygenError {
 }
 
 impl KeygenError {
+    #[expect(clippy::needless_pass_by_value, reason = "a message, made at the call")]
     pub(crate) fn invalid(what: impl Into<String>, reason: impl ToString) -> Self {
         Self::Invalid { what: what.into(), reason: reason.to_string() }
     }

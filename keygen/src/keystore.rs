@@ -250,6 +250,7 @@ fn check_crypto(crypto: &Value) -> Result<String, &'static str> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a message, made at the call")]
 fn malformed(path: &Path, reason: impl ToString) -> KeygenError {
     KeygenError::Keystore { path: path.to_owned(), reason: reason.to_string() }
 }

@@ -174,6 +174,9 @@ fn a_fixed_price_has_its_collector_and_a_list_its_order() {
     assert_eq!(spec.engine.validators, ValidatorsSpec::List(expected));
 }
 
+/// What a case changes in a good request.
+type Change<'a> = &'a dyn Fn(&mut SpecRequest);
+
 #[test]
 fn every_refusal_says_what_and_why() {
     let companies = companies();
@@ -188,7 +191,7 @@ fn every_refusal_says_what_and_why() {
     let grant = |account| Grant { account, rights: Rights::DEFAULT };
     let fund = |account| Fund { account, wei: U256::from(1) };
     let other = Address::repeat_byte(0x77);
-    let checks: [(&dyn Fn(&mut SpecRequest), &str); 10] = [
+    let checks: [(Change<'_>, &str); 10] = [
         (&|r| r.grants = vec![grant(hardhat)], "well-known development key"),
         (&|r| r.funds = vec![fund(hardhat)], "--dev"),
         (&|r| r.admins = vec![hardhat], "Anvil"),
