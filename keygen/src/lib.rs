@@ -14,6 +14,6 @@ pub use authority::{Authority, AuthorityFolder, Endpoint, create_authority, read
 pub use deployment::{InitRequest, init, shared_files, write_shared};
 pub use error::KeygenError;
 pub use keystore::{KeystoreInfo, create_account, find_key, inspect, keystores, read_node_key, read_password, unlock};
-pub use rights::{Grant, Rights};
+pub use rights::{Grant, Rights, parse_address};
 pub use secret::{Password, Secret};
 pub use well_known::development_key;

@@ -91,7 +91,10 @@ pub(crate) fn split_assignment<'a>(flag: &str, text: &'a str) -> Result<(Address
 }
 
 /// An address. In mixed case its EIP-55 checksum must hold: a typing error in an account of genesis is forever.
-pub(crate) fn parse_address(what: &str, text: &str) -> Result<Address, KeygenError> {
+///
+/// # Errors
+/// [`KeygenError::Invalid`], naming `what`.
+pub fn parse_address(what: &str, text: &str) -> Result<Address, KeygenError> {
     let text = text.trim();
     let address = Address::from_str(text)
         .map_err(|error| KeygenError::invalid(what, format!("`{text}` is not an address: {error}")))?;

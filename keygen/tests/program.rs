@@ -87,6 +87,10 @@ fn refusals_and_mistakes_have_their_exit_codes() {
     assert_eq!(keygen(folder, &["spec", "absent.json", "--out", "x"]).status.code(), Some(1));
     assert_eq!(keygen(folder, &["spec", "--out", "x"]).status.code(), Some(2));
     assert_eq!(keygen(folder, &["authority", "--name", "acme"]).status.code(), Some(2));
+    let typo = "0xF39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+    let typo = keygen(folder, &["init", "--out", "x", "--admin", typo]);
+    assert_eq!(typo.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&typo.stderr).contains("checksum"));
     let json = keygen(folder, &["authority", "--name", "ACME", "--out", "x", "--json"]);
     assert_eq!(json.status.code(), Some(3));
     let error: Value = serde_json::from_slice(&json.stderr).unwrap();

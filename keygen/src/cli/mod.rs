@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use clap::{Parser, Subcommand};
 use keygen::{
-    Endpoint, Grant, InitRequest, KeygenError, Rights, create_authority, init, read_authorities, read_node_key,
-    shared_files,
+    Endpoint, Grant, InitRequest, KeygenError, Rights, create_authority, init, parse_address, read_authorities,
+    read_node_key, shared_files,
     spec::{DEFAULT_GAS_LIMIT, Fund, GasPrice, SpecRequest, ValidatorsKind},
     write_shared,
 };
@@ -105,7 +105,7 @@ struct ChainArgs {
     #[arg(long, env = "AURUM_GAS_PRICE", value_name = "PRICE", default_value = "free")]
     gas_price: GasPrice,
     /// Who receives the fees of a fixed price [default: the first admin]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = account)]
     fee_collector: Option<Address>,
     /// Gas limit of a block
     #[arg(long, env = "AURUM_GAS_LIMIT", default_value_t = DEFAULT_GAS_LIMIT)]
@@ -123,7 +123,7 @@ struct ChainArgs {
     #[arg(long, value_name = "RIGHTS", default_value_t = Rights::DEFAULT)]
     default_rights: Rights,
     /// Who decides about rights and authorities; may be repeated [default: the authorities]
-    #[arg(long, value_name = "ADDR", num_args = 1..)]
+    #[arg(long, value_name = "ADDR", num_args = 1.., value_parser = account)]
     admin: Vec<Address>,
     /// How many admins must agree [default: more than half]
     #[arg(long, value_name = "N")]
@@ -149,6 +149,10 @@ struct InitArgs {
     /// Folder to make
     #[arg(long, env = "AURUM_OUT", value_name = "DIR")]
     out: PathBuf,
+}
+
+fn account(text: &str) -> Result<Address, KeygenError> {
+    parse_address("account", text)
 }
 
 impl ChainArgs {
