@@ -8,9 +8,8 @@ use std::{
 };
 
 use alloy::primitives::{Address, hex};
-use aurum_aura::{KeySigner, Signer as _};
-use secp256k1::SecretKey;
-use serde_json::Value;
+use aurum_aura::KeySigner;
+use keygen::{KeygenError, Password};
 use zeroize::Zeroizing;
 
 /// Why there is no key. No message ever holds one.
@@ -46,7 +45,10 @@ pub enum KeyError {
         /// What the system said.
         source: io::Error,
     },
-    /// The keystore is damaged, or holds another key than its name says.
+    /// The keystore cannot be read.
+    #[error(transparent)]
+    Keygen(KeygenError),
+    /// The keystore holds another key.
     #[error("{}: {reason}", path.display())]
     Keystore {
         /// The keystore.
@@ -71,64 +73,36 @@ fn list(paths: &[PathBuf]) -> String {
 /// # Errors
 /// [`KeyError`] says which folder was searched, or which password failed.
 pub fn unlock(address: Address, folders: &[PathBuf], passwords: &[PathBuf]) -> Result<KeySigner, KeyError> {
-    let mut lines = Vec::new();
-    for path in passwords {
-        let text = fs::read_to_string(path).map_err(|source| KeyError::File { path: path.clone(), source })?;
-        lines.extend(text.lines().map(|line| Zeroizing::new(line.to_owned())));
-    }
-    let keystores = candidates(address, folders);
-    if keystores.is_empty() {
-        return Err(KeyError::Missing { address, searched: folders.to_vec() });
-    }
-    if lines.is_empty() {
+    let keystore = find(address, folders)?;
+    if passwords.is_empty() {
         return Err(KeyError::NoPassword { address });
     }
-    let mut failed = None;
-    for keystore in keystores {
-        for password in &lines {
-            match open(&keystore, password) {
-                Ok(signer) if signer.address() == address => return Ok(signer),
-                Ok(other) => {
-                    let reason = format!("it holds the key of {}, not of {address}", other.address());
-                    failed = Some(KeyError::Keystore { path: keystore.clone(), reason });
+    for path in passwords {
+        let text = fs::read_to_string(path).map_err(|source| KeyError::File { path: path.clone(), source })?;
+        for line in Zeroizing::new(text).lines() {
+            match keygen::unlock(&keystore, &Password::from(line)) {
+                Ok(secret) if secret.address() == address => return Ok(KeySigner::new(secret.to_secret_key())),
+                Ok(secret) => {
+                    let reason = format!("it holds the key of {}, not of {address}", secret.address());
+                    return Err(KeyError::Keystore { path: keystore, reason });
                 }
-                Err(Some(reason)) => failed = Some(KeyError::Keystore { path: keystore.clone(), reason }),
-                Err(None) => {}
+                Err(KeygenError::WrongPassword { .. }) => {}
+                Err(error) => return Err(KeyError::Keygen(error)),
             }
         }
-        failed.get_or_insert(KeyError::WrongPassword { keystore, passwords: passwords.to_vec() });
     }
-    Err(failed.expect("at least one keystore was tried"))
+    Err(KeyError::WrongPassword { keystore, passwords: passwords.to_vec() })
 }
 
-/// Keystore files that say they are this address's, then those that do not say whose they are.
-fn candidates(address: Address, folders: &[PathBuf]) -> Vec<PathBuf> {
-    let wanted = hex::encode(address);
-    let (mut named, mut nameless) = (Vec::new(), Vec::new());
-    for path in folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten().map(|e| e.path()) {
-        let Some(keystore) = fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok())
-        else {
-            continue;
-        };
-        match keystore["address"].as_str() {
-            Some(text) if text.trim_start_matches("0x").eq_ignore_ascii_case(&wanted) => named.push(path),
-            None if keystore["crypto"].is_object() || keystore["Crypto"].is_object() => nameless.push(path),
-            _ => {}
+fn find(address: Address, folders: &[PathBuf]) -> Result<PathBuf, KeyError> {
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        match keygen::find_key(folder, address) {
+            Ok(path) => return Ok(path),
+            Err(KeygenError::NoKey { .. }) => {}
+            Err(error) => return Err(KeyError::Keygen(error)),
         }
     }
-    named.extend(nameless);
-    named
-}
-
-/// `Err(None)` for a wrong password, else what is wrong with the file.
-fn open(keystore: &Path, password: &str) -> Result<KeySigner, Option<String>> {
-    let secret = match eth_keystore::decrypt_key(keystore, password) {
-        Ok(secret) => Zeroizing::new(secret),
-        Err(eth_keystore::KeystoreError::MacMismatch) => return Err(None),
-        Err(error) => return Err(Some(error.to_string())),
-    };
-    let bytes = <[u8; 32]>::try_from(secret.as_slice()).map_err(|_| Some("the key is not 32 bytes".to_owned()))?;
-    SecretKey::from_byte_array(bytes).map(KeySigner::new).map_err(|error| Some(error.to_string()))
+    Err(KeyError::Missing { address, searched: folders.to_vec() })
 }
 
 /// The node key in these 64 hex digits.

@@ -28,7 +28,8 @@ async fn start(args: Args) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone())?);
     let node = poa_node::run(config, shutdown).await?;
-    let served = |address: Option<std::net::SocketAddr>| address.map_or("off".to_owned(), |address| address.to_string());
+    let served =
+        |address: Option<std::net::SocketAddr>| address.map_or("off".to_owned(), |address| address.to_string());
     tracing::info!(http = served(node.http), ws = served(node.ws), metrics = served(node.metrics), "ready");
     if dev {
         poa_node::dev::print_accounts(&node);

@@ -120,9 +120,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         }
     };
 
-    let author = sealing.map(|sealing| {
-        Arc::new(Author::new(chain.clone(), sealing, Arc::clone(&clock), record, network.clone()))
-    });
+    let author = sealing
+        .map(|sealing| Arc::new(Author::new(chain.clone(), sealing, Arc::clone(&clock), record, network.clone())));
     let metrics = author.as_ref().map_or_else(AuthorMetrics::default, |author| author.metrics().clone());
     let miner = match (&author, dev_clock) {
         (Some(author), Some(clock)) => Some(Miner::new(chain.clone(), Arc::clone(author), clock)),

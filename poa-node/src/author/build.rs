@@ -92,9 +92,8 @@ impl Unsealed {
     pub(super) fn seal(self, signer: &dyn Signer, parent: &Authoring) -> Result<(SealedBlock, Built), BuildError> {
         let Self { mut block, built, step } = self;
         let format = parent.rules().format();
-        let empty_steps = format
-            .has_empty_steps(block.header.number)
-            .then(|| Bytes::from_static(&[alloy::rlp::EMPTY_LIST_CODE]));
+        let empty_steps =
+            format.has_empty_steps(block.header.number).then(|| Bytes::from_static(&[alloy::rlp::EMPTY_LIST_CODE]));
         let mut seal = AuraSeal { step, signature: [0; 65], empty_steps };
         block.header.seal = seal.to_fields();
         seal.signature = signer.sign(block.header.seal_hash(format))?;

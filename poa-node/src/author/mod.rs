@@ -234,7 +234,8 @@ impl Author {
                 }
             }
             let next = self.steps.start_of(step.next()).saturating_sub(self.clock.now());
-            let wait = look_again.map_or(next, |look| look.min(next)).clamp(Duration::from_millis(1), Duration::from_secs(1));
+            let wait =
+                look_again.map_or(next, |look| look.min(next)).clamp(Duration::from_millis(1), Duration::from_secs(1));
             match stop.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return,

@@ -15,42 +15,92 @@ use super::{
 };
 
 /// Sections of Parity that mean nothing here.
-const IGNORED_SECTIONS: [&str; 11] = [
-    "footprint", "snapshots", "secretstore", "private_tx", "whisper", "stratum", "ui", "dapps", "light", "ipc", "vm",
-];
+const IGNORED_SECTIONS: [&str; 11] =
+    ["footprint", "snapshots", "secretstore", "private_tx", "whisper", "stratum", "ui", "dapps", "light", "ipc", "vm"];
 
 /// Keys of Parity that mean nothing here, by section.
 const IGNORED_KEYS: [(&str, &[&str]); 8] = [
     (
         "parity",
         &[
-            "mode", "mode_timeout", "mode_alarm", "auto_update", "release_track", "no_download", "no_consensus", "light",
-            "no_persistent_txqueue", "public_node", "no_periodic_snapshot", "no_hardcoded_sync", "gas_price_percentile",
-            "poll_lifetime", "no_seal_check", "auto_update_delay", "auto_update_check_frequency",
+            "mode",
+            "mode_timeout",
+            "mode_alarm",
+            "auto_update",
+            "release_track",
+            "no_download",
+            "no_consensus",
+            "light",
+            "no_persistent_txqueue",
+            "public_node",
+            "no_periodic_snapshot",
+            "no_hardcoded_sync",
+            "gas_price_percentile",
+            "poll_lifetime",
+            "no_seal_check",
+            "auto_update_delay",
+            "auto_update_check_frequency",
         ],
     ),
     ("account", &["keys_iterations", "disable_hardware_wallet", "fast_unlock", "refresh_time", "enable_account_hints"]),
     (
         "network",
         &[
-            "disable", "warp", "warp_barrier", "snapshot_peers", "max_pending_peers", "allow_ips", "discovery", "no_discovery",
-            "no_serve_light", "client_version",
+            "disable",
+            "warp",
+            "warp_barrier",
+            "snapshot_peers",
+            "max_pending_peers",
+            "allow_ips",
+            "discovery",
+            "no_discovery",
+            "no_serve_light",
+            "client_version",
         ],
     ),
     (
         "rpc",
-        &["server_threads", "processing_threads", "max_payload", "experimental_rpcs", "poll_lifetime", "keep_alive", "allow_missing_blocks", "batch_size"],
+        &[
+            "server_threads",
+            "processing_threads",
+            "max_payload",
+            "experimental_rpcs",
+            "poll_lifetime",
+            "keep_alive",
+            "allow_missing_blocks",
+            "batch_size",
+        ],
     ),
     ("websockets", &["support_token_api", "max_payload"]),
     ("metrics", &["prefix"]),
     (
         "mining",
         &[
-            "author", "reseal_min_period", "work_queue_size", "relay_set", "usd_per_tx", "usd_per_eth", "price_update_period",
-            "gas_cap", "tx_queue_mem_limit", "tx_queue_gas", "tx_queue_strategy", "tx_queue_ban_count", "tx_queue_ban_time",
-            "tx_queue_no_unfamiliar_locals", "tx_queue_locals", "tx_queue_no_early_reject", "tx_gas_limit", "tx_time_limit",
-            "remove_solved", "notify_work", "refuse_service_transactions", "infinite_pending_block", "no_early_reject",
-            "max_round_blocks_to_import", "new_transactions_stats_period",
+            "author",
+            "reseal_min_period",
+            "work_queue_size",
+            "relay_set",
+            "usd_per_tx",
+            "usd_per_eth",
+            "price_update_period",
+            "gas_cap",
+            "tx_queue_mem_limit",
+            "tx_queue_gas",
+            "tx_queue_strategy",
+            "tx_queue_ban_count",
+            "tx_queue_ban_time",
+            "tx_queue_no_unfamiliar_locals",
+            "tx_queue_locals",
+            "tx_queue_no_early_reject",
+            "tx_gas_limit",
+            "tx_time_limit",
+            "remove_solved",
+            "notify_work",
+            "refuse_service_transactions",
+            "infinite_pending_block",
+            "no_early_reject",
+            "max_round_blocks_to_import",
+            "new_transactions_stats_period",
         ],
     ),
     ("misc", &["log_file", "color", "ports_shift", "unsafe_expose"]),
@@ -63,8 +113,7 @@ const IGNORED_KEYS: [(&str, &[&str]); 8] = [
 /// [`ConfigError`] when the file cannot be read, is no TOML, or a value is not what its key demands.
 pub(super) fn read(path: &Path) -> Result<(Options, Vec<String>), ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    let (options, warnings) =
-        parse(&text).map_err(|reason| ConfigError::File { path: path.to_owned(), reason })?;
+    let (options, warnings) = parse(&text).map_err(|reason| ConfigError::File { path: path.to_owned(), reason })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     Ok((with_paths_from(options, folder), warnings))
 }

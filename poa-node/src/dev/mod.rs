@@ -1,7 +1,7 @@
 //! `poa-node dev`: one authority, funded accounts that everybody knows, blocks on demand or at an interval.
 //!
 //! The chain is a real one, sealed and verified as every other; only its keys are public, so it is served on loopback
-//! alone. Fees are those of a public chain (EIP-1559), nobody needs a permission.
+//! unless another interface is asked for. Fees are those of a public chain (EIP-1559), nobody needs a permission.
 
 mod accounts;
 mod clock;
@@ -10,8 +10,8 @@ mod miner;
 use std::time::Duration;
 
 use alloy::primitives::keccak256;
-use aurum_aura::{KeySigner, Signer};
-use aurum_types::{ChainSpec, spec::{AccountSpec, ValidatorsSpec}};
+use aurum_aura::KeySigner;
+use aurum_types::{ChainSpec, spec::AccountSpec};
 use secp256k1::SecretKey;
 
 use crate::NodeHandle;
@@ -38,7 +38,6 @@ impl DevConfig {
         spec.params.chain_id = self.chain_id;
         spec.params.network_id = self.chain_id;
         spec.data_dir = format!("dev-{}", self.chain_id);
-        spec.engine.validators = ValidatorsSpec::List(vec![authority().address()]);
         for (address, _) in ACCOUNTS {
             spec.accounts.insert(address, AccountSpec { balance: Some(FUNDS), ..AccountSpec::default() });
         }
@@ -48,7 +47,10 @@ impl DevConfig {
 
 /// Prints where the chain is served and who has money, with keys: they are public.
 pub fn print_accounts(node: &NodeHandle) {
-    println!("Development chain, id {}. Everybody knows these keys: never send them real money.", node.chain.spec().params.chain_id);
+    println!(
+        "Development chain, id {}. Everybody knows these keys: never send them real money.",
+        node.chain.spec().params.chain_id
+    );
     for (number, (address, secret)) in ACCOUNTS.iter().enumerate() {
         println!("  ({number}) {address}  key {secret}  10000 ETH");
     }
@@ -69,6 +71,9 @@ pub fn authority() -> KeySigner {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use aurum_aura::Signer as _;
+    use aurum_types::spec::ValidatorsSpec;
+
     use super::*;
 
     #[test]
@@ -76,6 +81,7 @@ mod tests {
         let spec = DevConfig { chain_id: 31_337, block_time: None }.spec();
         assert_eq!((spec.params.chain_id, spec.params.network_id), (31_337, 31_337));
         assert_eq!(aurum_evm::rules::unsupported(&spec), Vec::<String>::new());
+        assert_eq!(spec.engine.validators, ValidatorsSpec::List(vec![authority().address()]));
         assert_eq!(spec.accounts[&ACCOUNTS[9].0].balance, Some(FUNDS));
     }
 }
