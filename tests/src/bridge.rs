@@ -15,12 +15,16 @@ use aurum_contracts::{BridgedToken, ForeignBridge, HomeBridge, RlcLikeToken};
 use serde_json::{Value, json};
 
 use crate::{
-    foreign::{dev_signer, send_coins, wallet_provider},
+    consortium::Authority,
+    foreign::{DEV_ACCOUNTS, dev_signer, send_coins, wallet_provider},
     home::Home,
     ports::Ports,
     process::{Process, binary, run},
     wait,
 };
+
+/// How long a transaction of a test may wait for its block.
+pub const RECEIPT: Duration = Duration::from_secs(60);
 
 /// What of a bridge a test chooses.
 #[derive(Clone, Debug)]
@@ -37,12 +41,7 @@ pub struct BridgeOptions {
 
 impl Default for BridgeOptions {
     fn default() -> Self {
-        Self {
-            threshold: 3,
-            foreign_finality: "\"tag\"".into(),
-            takeover_delay: 10,
-            relayer_environment: Vec::new(),
-        }
+        Self { threshold: 3, foreign_finality: "\"tag\"".into(), takeover_delay: 10, relayer_environment: Vec::new() }
     }
 }
 
@@ -183,13 +182,31 @@ impl Operator {
     }
 }
 
-/// Deploys the demonstration's token: nine decimals, all of it to the deployer.
+/// Deploys the demonstration's token (nine decimals, all of it to the deployer) and notes its address in `note`, or
+/// reads the note.
+///
+/// # Errors
+/// When the chain refuses.
+pub async fn rlc_like_token(foreign_url: &str, note: &Path) -> Result<Address> {
+    if let Ok(text) = fs::read_to_string(note) {
+        return Ok(text.trim().parse()?);
+    }
+    let token = deploy_rlc_like(foreign_url).await?;
+    fs::write(note, token.to_string())?;
+    Ok(token)
+}
+
+/// Smallest units of one RLC: nine decimals.
+pub const RLC: u64 = 1_000_000_000;
+
+/// Deploys the demonstration's token: nine decimals, all of it to the first development account.
 ///
 /// # Errors
 /// When the chain refuses.
 pub async fn deploy_rlc_like(foreign_url: &str) -> Result<Address> {
     let provider = wallet_provider(foreign_url, dev_signer(0)?)?;
-    let token = RlcLikeToken::deploy(&provider).await?;
+    let supply = U256::from(87_000_000) * U256::from(RLC);
+    let token = RlcLikeToken::deploy(&provider, DEV_ACCOUNTS[0], supply).await?;
     Ok(*token.address())
 }
 
@@ -209,52 +226,48 @@ impl Bridge {
         ports: Ports,
     ) -> Result<Self> {
         let folder = folder.join("bridge");
-        fs::create_dir_all(&folder)?;
-        let addresses_file = folder.join("addresses.json");
-        if !addresses_file.exists() {
-            let rich = wallet_provider(foreign_url, dev_signer(0)?)?;
-            let ether = U256::from(10).pow(U256::from(18));
-            if rich.get_balance(operator.address).await? < ether * U256::from(10) {
-                send_coins(&rich, operator.address, ether * U256::from(100)).await?;
-            }
-            let config = folder.join("deploy.toml");
-            fs::write(&config, deploy_config(home, foreign_url, foreign_token, operator, options))?;
-            let (config, addresses) = (config.display().to_string(), addresses_file.display().to_string());
-            let program = binary("bridge-relayer")?;
-            let arguments = vec!["deploy".to_owned(), "--config".into(), config, "--addresses".into(), addresses];
-            tokio::task::spawn_blocking(move || run(&program, arguments, &[], None)).await??;
+        let authorities = &home.consortium.authorities;
+        let (home_url, foreign) = (home.observer.url(), (foreign_url, foreign_token));
+        let addresses_file = wire(&folder, authorities, &home_url, foreign, operator, options).await?;
+        let mut bridge = Self::read(&addresses_file)?;
+        for (index, authority) in (0_u16..).zip(authorities) {
+            let own = folder.join(format!("relayer-{}", index + 1));
+            fs::create_dir_all(&own)?;
+            let config = own.join("relayer.toml");
+            let port = ports.relayer(index);
+            let files = RelayerFiles {
+                addresses: &addresses_file,
+                authority,
+                journal: Path::new("journal"),
+                listen: format!("127.0.0.1:{port}"),
+            };
+            fs::write(&config, files.config(&home.authorities[usize::from(index)].url(), foreign_url, options)?)?;
+            let name = format!("relayer-{}", index + 1);
+            let log = folder.with_file_name("logs").join(format!("{name}.log"));
+            bridge.relayers.push(Relayer { name, config, log, port, process: None });
         }
-        let wired: Value = serde_json::from_str(&fs::read_to_string(&addresses_file)?)?;
+        Ok(bridge)
+    }
+
+    /// The bridge of an addresses file, without relayers of ours.
+    ///
+    /// # Errors
+    /// When the file is not one.
+    pub fn read(addresses_file: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(addresses_file).with_context(|| format!("cannot read {}", addresses_file.display()))?;
+        let wired: Value = serde_json::from_str(&text)?;
         let address = |pointer: &str| -> Result<Address> {
             let text = wired.pointer(pointer).and_then(Value::as_str);
             Ok(text.with_context(|| format!("{pointer} is missing in the addresses file"))?.parse()?)
         };
-        let mut relayers = Vec::new();
-        for (index, authority) in (0_u16..).zip(&home.consortium.authorities) {
-            let own = folder.join(format!("relayer-{}", index + 1));
-            fs::create_dir_all(&own)?;
-            let config = own.join("relayer.toml");
-            let text = relayer_config(
-                &addresses_file,
-                &authority.keystore()?,
-                &authority.password_file(),
-                &home.authorities[usize::from(index)].url(),
-                foreign_url,
-                options,
-                ports.relayer(index),
-            );
-            fs::write(&config, text)?;
-            let name = format!("relayer-{}", index + 1);
-            let log = folder.with_file_name("logs").join(format!("{name}.log"));
-            relayers.push(Relayer { name, config, log, port: ports.relayer(index), process: None });
-        }
         Ok(Self {
             foreign_bridge: address("/foreign/bridge")?,
             home_bridge: address("/home/bridge")?,
             foreign_token: address("/tokens/0/foreign")?,
             home_token: address("/tokens/0/home")?,
-            addresses_file,
-            relayers,
+            addresses_file: addresses_file.to_path_buf(),
+            relayers: Vec::new(),
         })
     }
 
@@ -280,10 +293,17 @@ impl Bridge {
     /// When a transaction is refused or fails.
     pub async fn deposit(&self, from: &DynProvider, amount: U256, recipient: Address) -> Result<u64> {
         let token = BridgedToken::new(self.foreign_token, from);
-        let approved = token.approve(self.foreign_bridge, amount).send().await?.get_receipt().await?;
+        let approved =
+            token.approve(self.foreign_bridge, amount).send().await?.with_timeout(Some(RECEIPT)).get_receipt().await?;
         anyhow::ensure!(approved.status(), "approve failed");
         let bridge = ForeignBridge::new(self.foreign_bridge, from);
-        let receipt = bridge.deposit(self.foreign_token, amount, recipient).send().await?.get_receipt().await?;
+        let receipt = bridge
+            .deposit(self.foreign_token, amount, recipient)
+            .send()
+            .await?
+            .with_timeout(Some(RECEIPT))
+            .get_receipt()
+            .await?;
         anyhow::ensure!(receipt.status(), "deposit failed");
         let event = receipt.decoded_log::<ForeignBridge::Deposited>().context("the deposit left no event")?;
         Ok(event.nonce.to())
@@ -296,7 +316,13 @@ impl Bridge {
     pub async fn withdraw(&self, from: &DynProvider, amount: U256, recipient: Address) -> Result<()> {
         let token = BridgedToken::new(self.home_token, from);
         let data = recipient.to_vec().into();
-        let receipt = token.transferAndCall(self.home_bridge, amount, data).send().await?.get_receipt().await?;
+        let receipt = token
+            .transferAndCall(self.home_bridge, amount, data)
+            .send()
+            .await?
+            .with_timeout(Some(RECEIPT))
+            .get_receipt()
+            .await?;
         anyhow::ensure!(receipt.status(), "withdrawal failed");
         Ok(())
     }
@@ -360,15 +386,45 @@ async fn balance_becomes(
     wait::until(&what, limit, || async { Ok((token.balanceOf(holder).call().await? == amount).then_some(())) }).await
 }
 
+/// Deploys and wires both sides below `folder` with `bridge-relayer deploy`, or finds what was deployed before; `foreign`
+/// is the public chain's URL and the token on it. Returns the addresses file.
+///
+/// # Errors
+/// What the program says.
+pub async fn wire(
+    folder: &Path,
+    authorities: &[Authority],
+    home_url: &str,
+    (foreign_url, token): (&str, Address),
+    operator: &Operator,
+    options: &BridgeOptions,
+) -> Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let addresses_file = folder.join("addresses.json");
+    if !addresses_file.exists() {
+        let rich = wallet_provider(foreign_url, dev_signer(0)?)?;
+        let ether = U256::from(10).pow(U256::from(18));
+        if rich.get_balance(operator.address).await? < ether * U256::from(10) {
+            send_coins(&rich, operator.address, ether * U256::from(100)).await?;
+        }
+        let config = folder.join("deploy.toml");
+        fs::write(&config, deploy_config(authorities, home_url, (foreign_url, token), operator, options))?;
+        let (config, addresses) = (config.display().to_string(), addresses_file.display().to_string());
+        let program = binary("bridge-relayer")?;
+        let arguments = vec!["deploy".to_owned(), "--config".into(), config, "--addresses".into(), addresses];
+        tokio::task::spawn_blocking(move || run(&program, arguments, &[], None)).await??;
+    }
+    Ok(addresses_file)
+}
+
 fn deploy_config(
-    home: &Home,
-    foreign_url: &str,
-    foreign_token: Address,
+    authorities: &[Authority],
+    home_url: &str,
+    (foreign_url, token): (&str, Address),
     operator: &Operator,
     options: &BridgeOptions,
 ) -> String {
-    let validators: Vec<String> =
-        home.consortium.authorities.iter().map(|authority| format!("\"{}\"", authority.address)).collect();
+    let validators: Vec<String> = authorities.iter().map(|authority| format!("\"{}\"", authority.address)).collect();
     let key = format!(
         "keystore = {}\npassword_file = {}",
         json!(operator.keystore.display().to_string()),
@@ -376,35 +432,46 @@ fn deploy_config(
     );
     let limits = "min = \"0.001\"\nmax = \"100000\"\ndaily = \"1000000\"";
     format!(
-        "validators = [{}]\nthreshold = {}\nfund = \"1000000000000000000\"\n\n[home]\nrpc = \"{}\"\n{key}\n\
+        "validators = [{}]\nthreshold = {}\nfund = \"1000000000000000000\"\n\n[home]\nrpc = \"{home_url}\"\n{key}\n\
          permissions = \"0xA000000000000000000000000000000000000002\"\n\n[foreign]\nrpc = \"{foreign_url}\"\n{key}\n\
-         finality = {}\n\n[[token]]\nforeign = \"{foreign_token}\"\n[token.deposit]\n{limits}\n[token.withdraw]\n\
+         finality = {}\n\n[[token]]\nforeign = \"{token}\"\n[token.deposit]\n{limits}\n[token.withdraw]\n\
          {limits}\n",
         validators.join(", "),
         options.threshold,
-        home.observer.url(),
         options.foreign_finality,
     )
 }
 
-fn relayer_config(
-    addresses: &Path,
-    keystore: &Path,
-    password_file: &Path,
-    home_url: &str,
-    foreign_url: &str,
-    options: &BridgeOptions,
-    port: u16,
-) -> String {
-    let path = |path: &Path| json!(path.display().to_string()).to_string();
-    format!(
-        "addresses = {}\nkeystore = {}\npassword_file = {}\njournal = \"journal\"\nlisten = \"127.0.0.1:{port}\"\n\
-         takeover_delay = {}\n\n[home]\nrpc = \"{home_url}\"\nfinality = \"tag\"\n\n[foreign]\nrpc = \"{foreign_url}\"\n\
-         finality = {}\n",
-        path(addresses),
-        path(keystore),
-        path(password_file),
-        options.takeover_delay,
-        options.foreign_finality,
-    )
+/// What a relayer finds where.
+#[derive(Debug)]
+pub struct RelayerFiles<'a> {
+    /// The file everybody reads.
+    pub addresses: &'a Path,
+    /// Whose key it uses.
+    pub authority: &'a Authority,
+    /// Folder of its journal, from that of its configuration.
+    pub journal: &'a Path,
+    /// Where its API listens.
+    pub listen: String,
+}
+
+impl RelayerFiles<'_> {
+    /// The text of its `relayer.toml`.
+    ///
+    /// # Errors
+    /// When the company has no keystore.
+    pub fn config(&self, home_url: &str, foreign_url: &str, options: &BridgeOptions) -> Result<String> {
+        let path = |path: &Path| json!(path.display().to_string()).to_string();
+        Ok(format!(
+            "addresses = {}\nkeystore = {}\npassword_file = {}\njournal = {}\nlisten = \"{}\"\ntakeover_delay = {}\n\n\
+             [home]\nrpc = \"{home_url}\"\nfinality = \"tag\"\n\n[foreign]\nrpc = \"{foreign_url}\"\nfinality = {}\n",
+            path(self.addresses),
+            path(&self.authority.keystore()?),
+            path(&self.authority.password_file()),
+            path(self.journal),
+            self.listen,
+            options.takeover_delay,
+            options.foreign_finality,
+        ))
+    }
 }

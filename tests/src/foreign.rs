@@ -11,7 +11,7 @@ use alloy::{
 };
 use anyhow::{Context, Result, ensure};
 
-use crate::{node::Node, ports::Ports, tools};
+use crate::{bridge::RECEIPT, node::Node, ports::Ports, tools};
 
 /// Keys 0 to 3 of the mnemonic `test test test test test test test test test test test junk`, which every development
 /// chain funds. Everybody knows them.
@@ -90,7 +90,7 @@ pub fn anvil(folder: &Path, ports: Ports) -> Result<Node> {
 /// When the transaction is refused or fails.
 pub async fn send_coins(from: &DynProvider, to: Address, wei: U256) -> Result<()> {
     let request = TransactionRequest::default().to(to).value(wei);
-    let receipt = from.send_transaction(request).await?.get_receipt().await?;
+    let receipt = from.send_transaction(request).await?.with_timeout(Some(RECEIPT)).get_receipt().await?;
     ensure!(receipt.status(), "sending {wei} wei to {to} failed");
     Ok(())
 }

@@ -18,11 +18,14 @@ use nix::{
 /// How long a program may take to stop after being asked to before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(15);
 
-/// Folder of the binaries that were built with this one.
+/// Folder of the binaries: that of `AURUM_BIN_DIR`, else of those that were built with this program.
 ///
 /// # Errors
 /// When the running program's own path is unknown.
 pub fn binaries() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("AURUM_BIN_DIR") {
+        return Ok(folder.into());
+    }
     let own = std::env::current_exe().context("where is this program?")?;
     let mut folder = own.parent().context("a program lies in a folder")?.to_path_buf();
     // Test programs lie one folder deeper than the binaries.
@@ -114,8 +117,18 @@ impl Process {
     pub fn expect_running(&mut self) -> Result<()> {
         match self.ended()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended ({status}); the end of {}:\n{}", self.name, self.log.display(), self.tail()),
+            Some(status) => {
+                bail!("{} ended ({status}); the end of {}:\n{}", self.name, self.log.display(), self.tail())
+            }
         }
+    }
+
+    /// Memory it has in use now, in MiB (`VmRSS`); 0 where the system does not tell.
+    pub fn resident_mib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
+        kib.unwrap_or(0) / 1024
     }
 
     /// The last lines of its log.

@@ -1,6 +1,9 @@
 //! Real clients from the packages of `tests/package.json` and `contracts/package.json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, ensure};
 
@@ -17,4 +20,39 @@ pub fn node_binary(name: &str) -> Result<PathBuf> {
     let path = repository().join("tests/node_modules/.bin").join(name);
     ensure!(path.exists(), "{name} is not installed: run `make setup-test`");
     Ok(path)
+}
+
+/// A program of the contracts' own packages, run in their folder: `forge`.
+pub fn contracts_forge() -> PathBuf {
+    repository().join("contracts/node_modules/.bin/forge")
+}
+
+/// A program on the `PATH`: `node`, `git`.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The browser: Debian's Chromium, or the program that `CHROMIUM` names.
+pub fn chromium() -> Option<PathBuf> {
+    let named = env::var_os("CHROMIUM").map(PathBuf::from).filter(|path| path.is_file());
+    named.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path))
+}
+
+/// Whether everything a story needs is installed: names of Node packages' programs, `forge` in `contracts`, `node`,
+/// `chromium`. Prints the `SKIPPED:` line that the runner counts if something is missing.
+pub fn have(needed: &[&str]) -> bool {
+    let missing: Vec<&str> = needed
+        .iter()
+        .copied()
+        .filter(|name| match *name {
+            "node" => on_path("node").is_none(),
+            "chromium" => chromium().is_none(),
+            "contracts/forge" => !contracts_forge().exists(),
+            name => node_binary(name).is_err(),
+        })
+        .collect();
+    if !missing.is_empty() {
+        println!("SKIPPED: not installed: {} (make setup-test installs it)", missing.join(", "));
+    }
+    missing.is_empty()
 }
