@@ -10,5 +10,9 @@
 
 mod anvil;
 mod both_ways;
+mod crashes;
+mod journals;
+mod lies;
 mod proxy;
+mod waiting;
 mod world;

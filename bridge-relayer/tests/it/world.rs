@@ -45,13 +45,13 @@ pub struct Options {
     pub validators: usize,
     pub threshold: usize,
     pub takeover_delay: u64,
-    /// Between the relayers and the home chain.
-    pub home_url: Option<String>,
+    /// Between the relayers and the foreign chain.
+    pub foreign_url: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { validators: 1, threshold: 1, takeover_delay: 5, home_url: None }
+        Self { validators: 1, threshold: 1, takeover_delay: 5, foreign_url: None }
     }
 }
 
@@ -361,7 +361,7 @@ fn relayer_toml(keystore: &Path, home: &Anvil, foreign: &Anvil, options: &Option
          [foreign]\nrpc = \"{}\"\nfinality = \"tag\"\npoll = 0.2\n",
         keystore.display(),
         options.takeover_delay,
-        options.home_url.clone().unwrap_or_else(|| home.url()),
-        foreign.url(),
+        home.url(),
+        options.foreign_url.clone().unwrap_or_else(|| foreign.url()),
     )
 }
