@@ -48,30 +48,39 @@ pub struct Authority {
     pub enode: String,
 }
 
+/// Where a company keeps its files, and where the others reach its node.
+#[derive(Clone, Debug)]
+pub struct Company {
+    /// Folder of its secret files.
+    pub folder: PathBuf,
+    /// `HOST:PORT` of its node for peers.
+    pub endpoint: String,
+}
+
 /// Names of the companies of a demonstration.
 const NAMES: [&str; 8] = ["acme", "borealis", "cygnus", "dorado", "eridanus", "fornax", "gemini", "hydra"];
+
+/// Name of the company with this index.
+pub fn name(index: u16) -> String {
+    NAMES.get(usize::from(index)).map_or_else(|| format!("company-{}", index + 1), |name| (*name).to_owned())
+}
 
 impl Authority {
     /// Makes a company's keys with `keygen authority`, or reads those made before.
     ///
     /// # Errors
     /// What keygen says.
-    pub fn create(folder: &Path, index: u16, ports: Ports) -> Result<Self> {
-        let name = NAMES
-            .get(usize::from(index))
-            .map_or_else(|| format!("company-{}", index + 1), |name| (*name).to_owned());
-        let folder = folder.join(&name);
-        if !folder.join("authority.json").exists() {
-            let endpoint = format!("127.0.0.1:{}", ports.p2p(index));
-            let out = folder.display().to_string();
+    pub fn create(name: &str, company: &Company) -> Result<Self> {
+        if !company.folder.join("authority.json").exists() {
+            let out = company.folder.display().to_string();
             run(
                 &binary("keygen")?,
-                ["authority", "--name", &name, "--endpoint", &endpoint, "--out", &out],
+                ["authority", "--name", name, "--endpoint", &company.endpoint, "--out", &out],
                 &[],
                 None,
             )?;
         }
-        Self::read(&folder)
+        Self::read(&company.folder)
     }
 
     /// Reads a company's public file.
@@ -125,15 +134,26 @@ pub struct Consortium {
 }
 
 impl Consortium {
-    /// Runs the whole ceremony below `folder`; what is there already stays.
+    /// Runs the whole ceremony below `folder`, for nodes on this machine; what is there already stays.
     ///
     /// # Errors
     /// What keygen says.
     pub fn create(folder: &Path, options: &ChainOptions, ports: Ports) -> Result<Self> {
-        let authorities = (0..options.authorities)
-            .map(|index| Authority::create(folder, index, ports))
+        let company =
+            |index| Company { folder: folder.join(name(index)), endpoint: format!("127.0.0.1:{}", ports.p2p(index)) };
+        let companies: Vec<_> = (0..options.authorities).map(company).collect();
+        Self::agree(&companies, folder.join("shared"), options)
+    }
+
+    /// Runs the whole ceremony for `companies`, wherever they keep their files; what is there already stays.
+    ///
+    /// # Errors
+    /// What keygen says.
+    pub fn agree(companies: &[Company], shared: PathBuf, options: &ChainOptions) -> Result<Self> {
+        let authorities = (0..)
+            .zip(companies)
+            .map(|(index, company)| Authority::create(&name(index), company))
             .collect::<Result<Vec<_>>>()?;
-        let shared = folder.join("shared");
         if !shared.join("spec.json").exists() {
             let mut args = vec!["spec".to_owned()];
             args.extend(authorities.iter().map(|one| one.folder.join("authority.json").display().to_string()));

@@ -48,11 +48,16 @@ impl Home {
             let name = format!("authority-{}", index + 1);
             authorities.push(Node::new(&name, args, ports.authority_http(index), &logs)?);
         }
-        let observer = Self::observer_node("observer", folder, &consortium, ObserverPorts {
-            p2p: ports.p2p(options.authorities),
-            http: ports.observer_http(),
-            metrics: ports.metrics(0),
-        })?;
+        let observer = Self::observer_node(
+            "observer",
+            folder,
+            &consortium,
+            ObserverPorts {
+                p2p: ports.p2p(options.authorities),
+                http: ports.observer_http(),
+                metrics: ports.metrics(0),
+            },
+        )?;
         Ok(Self { consortium, authorities, observer, folder: folder.to_path_buf() })
     }
 

@@ -138,10 +138,7 @@ impl Node {
     pub async fn reaches(&self, number: u64, limit: Duration) -> Result<()> {
         let provider = self.provider()?;
         let what = format!("{} reaches block {number}", self.name);
-        wait::until(&what, limit, || async {
-            Ok((provider.get_block_number().await? >= number).then_some(()))
-        })
-        .await
+        wait::until(&what, limit, || async { Ok((provider.get_block_number().await? >= number).then_some(())) }).await
     }
 
     /// Waits until it calls `number` or a later block final.

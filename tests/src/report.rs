@@ -1,33 +1,42 @@
 //! The one list `make up` ends with.
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use crate::{
+    bridge::Bridge,
     foreign::{DEV_ACCOUNTS, DEV_KEYS},
-    system::System,
+    ports::Ports,
 };
 
-/// Endpoints, accounts with different rights, and what to try.
-pub fn endpoints(system: &System, took: Duration) -> String {
-    let ports = system.ports;
-    let home = system.home.observer.url();
-    let foreign = system.foreign.url();
-    let bridge = &system.bridge;
+/// Endpoints, accounts with different rights, and what to try, below `headline`. `companies` are the authorities' names.
+pub fn endpoints(headline: &str, ports: Ports, companies: &[String], bridge: &Bridge) -> String {
+    let home = format!("http://127.0.0.1:{}", ports.observer_http());
+    let foreign = format!("http://127.0.0.1:{}", ports.foreign_http());
     let mut text = String::new();
     let mut line = |line: String| writeln!(text, "{line}").unwrap_or_default();
-    line(format!("Aurum is up ({:.1} s). Ctrl-C or `make down` stops it; `make up` resumes.", took.as_secs_f64()));
+    line(headline.to_owned());
     line(String::new());
     line("Endpoints".into());
     line(format!("  Pages              http://127.0.0.1:{}   bridge, status, explorer", ports.ui()));
-    line(format!("  Home chain         {home}   WebSocket ws://127.0.0.1:{}   chain id 2026, no fees", ports.observer_http() + 1));
-    line(format!("  Public chain       {foreign}   WebSocket ws://127.0.0.1:{}   a stand-in, chain id 1337", ports.foreign_http() + 1));
-    for (index, node) in system.home.authorities.iter().enumerate() {
-        line(format!("  Authority {}        {}   {}", index + 1, node.url(), system.home.consortium.authorities[index].name));
+    line(format!(
+        "  Home chain         {home}   WebSocket ws://127.0.0.1:{}   chain id 2026, no fees",
+        ports.observer_http() + 1
+    ));
+    line(format!(
+        "  Public chain       {foreign}   WebSocket ws://127.0.0.1:{}   a stand-in, chain id 1337",
+        ports.foreign_http() + 1
+    ));
+    for (index, company) in (0..).zip(companies) {
+        line(format!("  Authority {}        http://127.0.0.1:{}   {company}", index + 1, ports.authority_http(index)));
     }
-    for (index, relayer) in bridge.relayers.iter().enumerate() {
-        line(format!("  Relayer {}          {}/api/v1/status", index + 1, relayer.url()));
+    for (index, _) in (0..).zip(companies) {
+        line(format!("  Relayer {}          http://127.0.0.1:{}/api/v1/status", index + 1, ports.relayer(index)));
     }
-    line(format!("  Metrics            http://127.0.0.1:{}/metrics (observer), from {} the authorities", ports.metrics(0), ports.metrics(1)));
+    line(format!(
+        "  Metrics            http://127.0.0.1:{}/metrics (observer), from {} the authorities",
+        ports.metrics(0),
+        ports.metrics(1)
+    ));
     line(String::new());
     line("Contracts".into());
     line(format!("  RLC on the public chain   {}", bridge.foreign_token));
@@ -49,7 +58,10 @@ pub fn endpoints(system: &System, took: Duration) -> String {
     }
     line(String::new());
     line("Try".into());
-    line(format!("  open http://127.0.0.1:{} with a wallet holding the first key, and carry RLC to the home chain", ports.ui()));
+    line(format!(
+        "  open http://127.0.0.1:{} with a wallet holding the first key, and carry RLC to the home chain",
+        ports.ui()
+    ));
     line(format!("  cast block-number --rpc-url {home}"));
     line(format!("  cast send --rpc-url {home} --private-key 0x{} {} --value 0", DEV_KEYS[1], DEV_ACCOUNTS[2]));
     line(format!("  the same with key 0x{}… is refused, and says why", &DEV_KEYS[3][..8]));

@@ -2,11 +2,12 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use alloy::primitives::Address;
 use anyhow::Result;
 use serde_json::json;
 
 use crate::{
-    bridge::{Bridge, BridgeOptions, Operator, deploy_rlc_like},
+    bridge::{Bridge, BridgeOptions, Operator, Relayer, rlc_like_token},
     consortium::ChainOptions,
     foreign::{self, DEV_ACCOUNTS},
     home::Home,
@@ -17,6 +18,20 @@ use crate::{
 
 /// Limit for each wait of a start.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The chain of the demonstration: `operator` may deploy, and the development accounts have different rights.
+pub fn demonstration(operator: Address) -> ChainOptions {
+    ChainOptions {
+        grants: vec![
+            format!("{operator}=read,basic,call,create"),
+            format!("{}=read,basic,call,create", DEV_ACCOUNTS[1]),
+            format!("{}=read,basic,call", DEV_ACCOUNTS[2]),
+            format!("{}=read", DEV_ACCOUNTS[3]),
+        ],
+        extra: vec!["--dev".into()],
+        ..ChainOptions::default()
+    }
+}
 
 /// Everything `make up` runs.
 #[derive(Debug)]
@@ -41,16 +56,7 @@ impl System {
     pub async fn start(folder: &Path, ports: Ports, progress: impl Fn(&str)) -> Result<Self> {
         progress("keys: each company makes its own, then the shared files");
         let operator = Operator::create(folder)?;
-        let options = ChainOptions {
-            grants: vec![
-                format!("{}=read,basic,call,create", operator.address),
-                format!("{}=read,basic,call,create", DEV_ACCOUNTS[1]),
-                format!("{}=read,basic,call", DEV_ACCOUNTS[2]),
-                format!("{}=read", DEV_ACCOUNTS[3]),
-            ],
-            extra: vec!["--dev".into()],
-            ..ChainOptions::default()
-        };
+        let options = demonstration(operator.address);
         let mut home = Home::prepare(folder, &options, ports)?;
         progress("chains: four authorities and an observer; a stand-in for the public chain");
         let mut foreign = foreign::stand_in(folder, ports)?;
@@ -60,15 +66,7 @@ impl System {
         progress("peers: waiting until every node sees all others and every authority has sealed");
         home.healthy(LIMIT).await?;
         progress("bridge: token, contracts on both chains, four relayers");
-        let token_file = folder.join("token");
-        let token = match fs::read_to_string(&token_file) {
-            Ok(text) => text.trim().parse()?,
-            Err(_) => {
-                let token = deploy_rlc_like(&foreign.url()).await?;
-                fs::write(&token_file, token.to_string())?;
-                token
-            }
-        };
+        let token = rlc_like_token(&foreign.url(), &folder.join("token")).await?;
         let bridge_options = BridgeOptions::default();
         let mut bridge =
             Bridge::deploy(folder, &home, &foreign.url(), token, &operator, &bridge_options, ports).await?;
@@ -121,18 +119,42 @@ impl System {
 /// # Errors
 /// When the program was not built.
 pub fn start_ui(folder: &Path, home: &Home, foreign: &Node, bridge: &Bridge, ports: Ports) -> Result<Process> {
-    let relayers: Vec<String> = bridge.relayers.iter().map(|relayer| format!("\"{}\"", relayer.url())).collect();
-    let config = format!(
-        "listen = \"127.0.0.1:{}\"\naddresses = {}\nrelayers = [{}]\n\n[home]\nrpc = \"{}\"\nname = \"Aurum Home\"\n\
-         currency = \"AUR\"\n\n[foreign]\nrpc = \"{}\"\nname = \"Public chain\"\ncurrency = \"ETH\"\n",
-        ports.ui(),
-        json!(bridge.addresses_file.display().to_string()),
-        relayers.join(", "),
-        home.observer.url(),
-        foreign.url(),
-    );
+    let config = UiFiles {
+        listen: format!("127.0.0.1:{}", ports.ui()),
+        addresses: &bridge.addresses_file,
+        relayers: bridge.relayers.iter().map(Relayer::url).collect(),
+    }
+    .config(&home.observer.url(), &foreign.url(), ports);
     let path = folder.join("ui.toml");
     fs::write(&path, config)?;
     let path = path.display().to_string();
     Process::start("bridge-ui", &binary("bridge-ui")?, ["--config", &path], &[], &folder.join("logs/bridge-ui.log"))
+}
+
+/// What the pages find where.
+#[derive(Debug)]
+pub struct UiFiles<'a> {
+    /// Where they listen.
+    pub listen: String,
+    /// The file everybody reads.
+    pub addresses: &'a Path,
+    /// URLs of the relayers.
+    pub relayers: Vec<String>,
+}
+
+impl UiFiles<'_> {
+    /// The text of `ui.toml`: the server asks the chains by these URLs, wallets by the `ports` of this machine.
+    pub fn config(&self, home_url: &str, foreign_url: &str, ports: Ports) -> String {
+        format!(
+            "listen = \"{}\"\naddresses = {}\nrelayers = {}\n\n[home]\nrpc = \"{home_url}\"\n\
+             public_rpc = \"http://127.0.0.1:{}\"\nname = \"Aurum Home\"\ncurrency = \"AUR\"\n\n\
+             [foreign]\nrpc = \"{foreign_url}\"\npublic_rpc = \"http://127.0.0.1:{}\"\nname = \"Public chain\"\n\
+             currency = \"ETH\"\n",
+            self.listen,
+            json!(self.addresses.display().to_string()),
+            json!(self.relayers),
+            ports.observer_http(),
+            ports.foreign_http(),
+        )
+    }
 }

@@ -1,4 +1,5 @@
 //! `devnet up` runs the whole system until Ctrl-C; `devnet down` stops it from elsewhere. Behind `make up`, `make down`.
+//! `devnet container …` are the steps of `docker-compose up` that no other program does.
 
 use std::{
     env, fs,
@@ -8,7 +9,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use aurum_tests::{ports::Ports, ports::check_free, report, system::System};
+use aurum_tests::{
+    containers::Containers,
+    ports::{Ports, check_free},
+    report,
+    system::System,
+};
 use clap::{Parser, Subcommand};
 use nix::{
     errno::Errno,
@@ -40,6 +46,21 @@ enum Verb {
     },
     /// Stop what `up` started.
     Down,
+    /// One step of the system whose programs are containers.
+    #[command(subcommand)]
+    Container(Step),
+}
+
+#[derive(Subcommand)]
+enum Step {
+    /// The key ceremony and every program's configuration; what is there already stays.
+    Keys,
+    /// The token and the bridge, once both chains run; what is there already stays.
+    Bridge,
+    /// Print the endpoints.
+    Endpoints,
+    /// Carry a token to the home chain and part of it back.
+    Try,
 }
 
 #[tokio::main]
@@ -48,6 +69,7 @@ async fn main() -> ExitCode {
     let outcome = match args.verb {
         Verb::Up { port_shift } => up(&args.dir, Ports::shifted(port_shift)).await,
         Verb::Down => down(&args.dir),
+        Verb::Container(step) => container(step).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,6 +77,16 @@ async fn main() -> ExitCode {
             eprintln!("\n{error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn container(step: Step) -> Result<()> {
+    let containers = Containers::default();
+    match step {
+        Step::Keys => containers.keys(),
+        Step::Bridge => containers.bridge().await,
+        Step::Endpoints => containers.endpoints().map(|text| println!("\n{text}")),
+        Step::Try => containers.carry(|step| println!("{step}")).await,
     }
 }
 
@@ -79,7 +111,10 @@ async fn run(dir: &Path, ports: Ports, started: Instant) -> Result<()> {
         _ = interrupt.recv() => bail!("interrupted; everything that had started was ended"),
         _ = terminate.recv() => bail!("stopped; everything that had started was ended"),
     };
-    println!("\n{}", report::endpoints(&system, started.elapsed()));
+    let took = started.elapsed().as_secs_f64();
+    let headline = format!("Aurum is up ({took:.1} s). Ctrl-C or `make down` stops it; `make up` resumes.");
+    let companies: Vec<_> = system.home.consortium.authorities.iter().map(|one| one.name.clone()).collect();
+    println!("\n{}", report::endpoints(&headline, system.ports, &companies, &system.bridge));
     let mut watch = tokio::time::interval(Duration::from_secs(1));
     let ended = loop {
         tokio::select! {
