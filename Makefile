@@ -35,9 +35,9 @@ test: setup-test ## Everything CI runs: format, lints, docs, unit, contract and 
 e2e: setup-test ## Only the stories over real processes
 	@tests/run e2e
 
-fmt: ## Format Rust and Solidity
+fmt: ## Format Rust, and Solidity where the Node packages are installed
 	cargo fmt --all
-	contracts/forge fmt
+	@[ ! -x contracts/node_modules/.bin/forge ] || (cd contracts && node_modules/.bin/forge fmt)
 
 lint: ## Clippy with warnings as errors, formatting, licenses
 	@tests/run lint
