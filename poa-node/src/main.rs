@@ -1,6 +1,6 @@
 //! parse → run → exit code.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use poa_node::cli::{Args, Command, Resolved};
@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     aurum_types::crypto::install();
     let args = Args::parse();
     let filter = EnvFilter::try_new(args.log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     match start(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,5 +1,10 @@
 //! What the tests of this crate share: specs, keys, sealed headers and the public vectors.
-#![allow(dead_code, clippy::unwrap_used, clippy::needless_pass_by_value, reason = "each test binary uses its part; a broken fixture should panic")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "each test binary uses its part; a broken fixture should panic"
+)]
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
