@@ -151,12 +151,12 @@ fn failure(code: StatusCode, text: &str) -> Response {
 impl Sources {
     fn describe(&self, record: &Record) -> Value {
         let note = self.board.read(|shown| shown.notes.get(&record.key).cloned());
-        describe(record, note.unwrap_or_default(), &self.addresses)
+        describe(record, &note.unwrap_or_default(), &self.addresses)
     }
 }
 
 /// A transfer as people are told about it.
-fn describe(record: &Record, note: Note, addresses: &Addresses) -> Value {
+fn describe(record: &Record, note: &Note, addresses: &Addresses) -> Value {
     let Record { key, deposit, step, txs, updated } = record;
     let done = step.is_done();
     let rank = match step {

@@ -207,14 +207,15 @@ impl Relayer {
 
     /// Looks at each chain whose time has come.
     async fn look(&mut self) -> Result<(), RelayerError> {
+        let now = Instant::now();
         let (home, foreign) = tokio::join!(
-            look_at(&self.chains.home, &self.followed.home),
-            look_at(&self.chains.foreign, &self.followed.foreign),
+            look_at(&self.chains.home, &self.followed.home, now),
+            look_at(&self.chains.foreign, &self.followed.foreign, now),
         );
         for (side, seen) in [(Side::Home, home), (Side::Foreign, foreign)] {
             let Some(seen) = seen else { continue };
             let followed = self.followed.get_mut(side);
-            followed.looked = Some(Instant::now());
+            followed.looked = Some(now);
             match seen {
                 Ok(view) => {
                     let changed = followed.view.as_ref().is_none_or(|before| before.bridge_differs(&view));
@@ -628,8 +629,8 @@ impl Relayer {
 }
 
 /// Looks at one chain, if its time has come.
-async fn look_at(chain: &Chain, followed: &Followed) -> Option<Result<View, ChainError>> {
-    if followed.looked.is_some_and(|looked| looked.elapsed() < followed.poll) {
+async fn look_at(chain: &Chain, followed: &Followed, now: Instant) -> Option<Result<View, ChainError>> {
+    if followed.looked.is_some_and(|looked| now.duration_since(looked) < followed.poll) {
         return None;
     }
     if !followed.identified

@@ -85,7 +85,7 @@ pub enum DeployError {
         /// Address given.
         token: Address,
         /// What it answered.
-        source: contract::Error,
+        source: Box<contract::Error>,
     },
     /// The deployer may not create contracts on home.
     #[error("on home, {deployer} must be allowed to call and create; it may {have}")]

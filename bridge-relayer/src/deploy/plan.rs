@@ -234,7 +234,7 @@ async fn tokens(config: &DeployConfig, foreign: &DynProvider) -> Result<Vec<Toke
     let mut tokens = Vec::new();
     for wanted in &config.token {
         let contract = BridgedToken::new(wanted.foreign, foreign);
-        let bad = |source| DeployError::NotAToken { token: wanted.foreign, source };
+        let bad = |source| DeployError::NotAToken { token: wanted.foreign, source: Box::new(source) };
         let decimals = contract.decimals().call().await.map_err(bad)?;
         let in_units = |amounts: &super::config::Amounts| {
             Ok::<_, DeployError>([

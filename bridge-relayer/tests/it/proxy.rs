@@ -94,9 +94,10 @@ async fn answer(State(liar): State<Liar>, Json(request): Json<Value>) -> Json<Va
     let mut answer: Value = answer.json().await.unwrap();
     match (lie, method.as_str()) {
         (Lie::TruncatedLogs, "eth_getLogs") => {
-            if answer["result"].as_array_mut().is_some_and(|logs| logs.pop().is_some()) {
+            let left_out = answer["result"].as_array_mut().and_then(Vec::pop);
+            left_out.iter().for_each(|_| {
                 told();
-            }
+            });
         }
         (Lie::StrangeLogs, "eth_getLogs") => {
             for log in answer["result"].as_array_mut().into_iter().flatten() {
