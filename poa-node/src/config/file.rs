@@ -250,7 +250,6 @@ fn with_paths_from(mut options: Options, folder: &Path) -> Options {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -87,7 +87,6 @@ impl DevApi for DevAccounts {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use aurum_types::crypto::address_of;
 

@@ -69,7 +69,6 @@ pub fn authority() -> KeySigner {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use aurum_aura::Signer as _;
     use aurum_types::spec::ValidatorsSpec;
