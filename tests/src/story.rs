@@ -22,8 +22,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// Begins in an empty folder of that name below `temporary` (a test's `CARGO_TARGET_TMPDIR`). The folder stays
-    /// until the story is told again.
+    /// Begins in an empty folder of that name below `temporary` (a test's `CARGO_TARGET_TMPDIR`).
     ///
     /// # Errors
     /// When the folder cannot be emptied.
@@ -46,12 +45,20 @@ impl Story {
         println!("[{:>6.1} s] {text}", self.started.elapsed().as_secs_f64());
     }
 
-    /// Ends well.
+    /// Ends well. Of its folder, logs and screenshots are kept; after a bad end, everything is.
     ///
     /// # Errors
-    /// Never; the result makes it a test's last line.
+    /// When the rest cannot be deleted.
     pub fn end(mut self) -> Result<()> {
         self.ended = true;
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.ends_with("logs") || path.ends_with("screenshots") {
+                continue;
+            }
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
+                .with_context(|| format!("cannot delete {}", path.display()))?;
+        }
         self.say("the end");
         Ok(())
     }

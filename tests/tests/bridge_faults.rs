@@ -30,9 +30,10 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// Most until the next point of [`POINTS`] is reached.
 const POINT_LIMIT: Duration = Duration::from_secs(60);
 
-/// Every change of a transfer's state that a relayer makes without a reorganisation, in the order in which one transfer
-/// goes through them: `(side of the deposit, state and work)`. Each is a point before and one after the journal's write.
-const POINTS: [(&str, &str); 16] = [
+/// Every change of a transfer's state that a relayer makes without a reorganisation, in the order in which transfers go
+/// through them: `(stage, state and work)`. Each is a point before and one after the journal's write. Each stage begins
+/// with transfers of its own.
+const POINTS: [(&str, &str); 17] = [
     ("foreign", "Seen:foreign"),
     ("foreign", "Final:foreign"),
     ("foreign", "PolicyOk:foreign"),
@@ -47,8 +48,9 @@ const POINTS: [(&str, &str); 16] = [
     ("home", "Submitted:home:attest"),
     ("home", "Mined:home:attest"),
     ("home", "Attested:home"),
-    ("home", "Submitted:home:execute"),
-    ("home", "Mined:home:execute"),
+    ("payout", "Submitted:home:execute"),
+    ("payout", "Mined:home:execute"),
+    ("payout", "Done:home"),
 ];
 
 /// The system with one depositor on each side and a count of what they sent.
@@ -61,13 +63,16 @@ struct Scene {
     at_home: DynProvider,
     deposits: u64,
     withdrawals: u64,
+    /// Units deposited and withdrawn.
+    carried: (u64, u64),
 }
 
 impl Scene {
-    /// Deposits one RLC.
-    async fn deposit(&mut self) -> Result<()> {
-        self.system.bridge.deposit(&self.depositor, U256::from(RLC), self.person).await?;
+    /// Deposits so many units.
+    async fn deposit(&mut self, amount: u64) -> Result<()> {
+        self.system.bridge.deposit(&self.depositor, U256::from(amount), self.person).await?;
         self.deposits += 1;
+        self.carried.0 += amount;
         Ok(())
     }
 
@@ -75,15 +80,16 @@ impl Scene {
     async fn withdraw(&mut self) -> Result<()> {
         self.system.bridge.withdraw(&self.at_home, U256::from(RLC), self.person).await?;
         self.withdrawals += 1;
+        self.carried.1 += RLC;
         Ok(())
     }
 
     /// Waits until everything sent so far has arrived, and checks that nothing arrived twice.
     async fn settle(&self) -> Result<()> {
         let Self { system, depositor, person, at_home, .. } = self;
-        let at_rest = (self.deposits - self.withdrawals) * RLC;
+        let at_rest = self.carried.0 - self.carried.1;
         system.bridge.home_balance_becomes(at_home, *person, U256::from(at_rest), LIMIT).await?;
-        let returned = U256::from(self.withdrawals * RLC);
+        let returned = U256::from(self.carried.1);
         system.bridge.foreign_balance_becomes(depositor, *person, returned, LIMIT).await?;
         // Whoever would pay twice has two more rounds to do so.
         let head = at_home.get_block_number().await?;
@@ -111,7 +117,7 @@ async fn every_transfer_is_paid_exactly_once_whatever_is_killed() -> Result<()> 
     let signer = PrivateKeySigner::random();
     let person = signer.address();
     let at_home = wallet_provider(&system.home.observer.url(), signer)?;
-    let mut scene = Scene { system, depositor, person, at_home, deposits: 0, withdrawals: 0 };
+    let mut scene = Scene { system, depositor, person, at_home, deposits: 0, withdrawals: 0, carried: (0, 0) };
     story.say("both chains and the bridge are up");
 
     two_identical_deposits_in_one_transaction(&mut scene).await?;
@@ -159,6 +165,7 @@ async fn two_identical_deposits_in_one_transaction(scene: &mut Scene) -> Result<
     let nonces: Vec<U256> = events.map(|event| event.inner.nonce).collect();
     ensure!(nonces.len() == 2 && nonces[0] != nonces[1], "deposits {nonces:?}");
     scene.deposits += 2;
+    scene.carried.0 += 2 * RLC;
     Ok(())
 }
 
@@ -167,7 +174,7 @@ async fn half_of_the_relayers_is_not_enough(scene: &mut Scene, story: &Story) ->
         relayer.kill()?;
     }
     let before = balance(&scene.at_home, scene.system.bridge.home_token, scene.person).await?;
-    scene.deposit().await?;
+    scene.deposit(RLC).await?;
     let bridge = HomeBridge::new(scene.system.bridge.home_bridge, &scene.at_home);
     let id = bridge.incomingId(U256::from(scene.deposits - 1)).call().await?;
     wait::until("two relayers have attested", LIMIT, || async {
@@ -190,23 +197,21 @@ async fn half_of_the_relayers_is_not_enough(scene: &mut Scene, story: &Story) ->
 /// The first relayer dies at every point, one after the other; its attestation is needed, for the fourth does not run.
 /// Meanwhile two validators are killed, the one whose node it uses among them.
 async fn killed_at_every_point(scene: &mut Scene, story: &Story) -> Result<()> {
-    // Coins to withdraw: four withdrawals, so that the first relayer is on duty for one of them.
-    for _ in 0..6 {
-        scene.deposit().await?;
-    }
+    scene.deposit(8 * RLC).await?;
     scene.settle().await?;
     scene.system.home.authorities[3].kill()?;
     scene.system.bridge.relayers[0].kill()?;
     story.say("the fourth relayer and the fourth validator are dead; the first relayer dies at");
-    let mut lane = "";
-    for (index, (side, change)) in POINTS.into_iter().enumerate() {
+    let mut begun = "";
+    for (stage, change) in POINTS {
         for moment in ["before", "after"] {
             let point = format!("{moment}:{change}");
             scene.system.bridge.relayers[0].start(&[("AURUM_RELAYER_CRASH_AT", &point)])?;
-            if lane != side {
-                lane = side;
-                match side {
-                    "foreign" => scene.deposit().await?,
+            if begun != stage {
+                begun = stage;
+                match stage {
+                    "foreign" => scene.deposit(RLC).await?,
+                    // Four, so that it is on duty for one of them.
                     _ => {
                         for _ in 0..4 {
                             scene.withdraw().await?;
@@ -217,20 +222,13 @@ async fn killed_at_every_point(scene: &mut Scene, story: &Story) -> Result<()> {
             died_at(scene, &point).await?;
             story.say(&format!("  {point}"));
         }
-        if index == 4 {
+        if change == "Submitted:foreign:attest" {
             let node = &mut scene.system.home.authorities[0];
             node.kill()?;
             node.start()?;
             node.ready().await?;
             story.say("  and its validator's node, killed and started again");
         }
-    }
-    // Its last word on home's deposits, where another relayer may have been the one who paid.
-    for moment in ["before", "after"] {
-        let point = format!("{moment}:Done:home");
-        scene.system.bridge.relayers[0].start(&[("AURUM_RELAYER_CRASH_AT", &point)])?;
-        died_at(scene, &point).await?;
-        story.say(&format!("  {point}"));
     }
     let node = &mut scene.system.home.authorities[3];
     node.start()?;
@@ -262,5 +260,5 @@ async fn rebuilt_without_journal(scene: &mut Scene) -> Result<()> {
     relayer.ready(LIMIT).await?;
     // With another dead, the one without memory is needed.
     scene.system.bridge.relayers[3].kill()?;
-    scene.deposit().await
+    scene.deposit(RLC).await
 }

@@ -40,7 +40,8 @@ async fn a_person_deposits_and_watches_it_arrive_at_both_widths() -> Result<()> 
 
     let (foreign, home) = (system.foreign.provider()?, system.home.observer.provider()?);
     let mut deposited = 0;
-    for (width, height, amount, units) in [(1_280, 900, "12.5", 12_500_000_000_u64), (360, 740, "7.25", 7_250_000_000)] {
+    for (width, height, amount, units) in [(1_280, 900, "12.5", 12_500_000_000_u64), (360, 740, "7.25", 7_250_000_000)]
+    {
         let report = visit(&system, story.folder(), &person, (width, height), amount).await?;
         let seconds = report["seconds"].as_f64().context("the script tells how long it took")?;
         story.say(&format!("{width} px: {amount} RLC, click → arrival shown: {seconds:.1} s"));

@@ -88,8 +88,17 @@ fn forge_creates(url: &str, key: &str) -> Result<Address> {
     let holder = Address::repeat_byte(0xde).to_string();
     let contract = "src/dev/RlcLikeToken.sol:RlcLikeToken";
     let arguments = [
-        "create", "--json", "--broadcast", "--rpc-url", url, "--private-key", key, contract, "--constructor-args",
-        &holder, "1000",
+        "create",
+        "--json",
+        "--broadcast",
+        "--rpc-url",
+        url,
+        "--private-key",
+        key,
+        contract,
+        "--constructor-args",
+        &holder,
+        "1000",
     ];
     let folder = tools::repository().join("contracts");
     let output = run(&tools::contracts_forge(), arguments, &[], Some(&folder))?;
@@ -122,7 +131,11 @@ async fn refused_with_reason(home: &Home, creation: &Bytes, sender: Address) -> 
         let data: Value = serde_json::from_str(error.data.as_ref().context("the refusal has no data")?.get())?;
         let known = ["reason", "needed", "have", "contract", "block"].iter().all(|field| !data[field].is_null());
         ensure!(known, "{} explains {data}", node.name());
-        ensure!(data["needed"] == "create" && data["contract"] == json!(PERMISSIONS), "{} explains {data}", node.name());
+        ensure!(
+            data["needed"] == "create" && data["contract"] == json!(PERMISSIONS),
+            "{} explains {data}",
+            node.name()
+        );
     }
     Ok(())
 }
@@ -181,9 +194,9 @@ async fn only_permission_is_wrong(
         let log = node.process_mut()?.log_path().to_path_buf();
         wait::until(&format!("{name} refuses it for permission"), LIMIT, || async {
             let text = fs::read_to_string(&log)?;
-            let said = text.lines().any(|line| {
-                line.contains("Transaction is not permitted.") && line.contains(&forbidden.to_string())
-            });
+            let said = text
+                .lines()
+                .any(|line| line.contains("Transaction is not permitted.") && line.contains(&forbidden.to_string()));
             Ok(said.then_some(()))
         })
         .await?;

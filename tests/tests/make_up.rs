@@ -133,7 +133,9 @@ async fn every_endpoint_answers(list: &str) -> Result<()> {
             continue;
         }
         let call = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": [] });
-        let is_page = url.contains("/metrics") || url.contains("/api/") || endpoints.contains(&format!("Pages              {url} "));
+        let is_page = url.contains("/metrics")
+            || url.contains("/api/")
+            || endpoints.contains(&format!("Pages              {url} "));
         let request = if is_page { client.get(url) } else { client.post(url).json(&call) };
         let answer = request.send().await.with_context(|| format!("{url} does not answer"))?;
         ensure!(answer.status().is_success(), "{url} answers {}", answer.status());

@@ -72,7 +72,8 @@ async fn put_on_a_cable(home: &mut Home, ports: Ports) -> Result<Vec<Proxy>> {
     let folder = home.consortium.shared.clone();
     let original = home.consortium.reserved_peers().display().to_string();
     for (index, node) in home.nodes_mut().enumerate() {
-        let (name, text) = if index == 3 { ("of_the_fourth", &of_the_fourth) } else { ("of_the_others", &of_the_others) };
+        let (name, text) =
+            if index == 3 { ("of_the_fourth", &of_the_fourth) } else { ("of_the_others", &of_the_others) };
         let path = folder.join(format!("reserved_peers_{name}"));
         fs::write(&path, text)?;
         let argument = node.args_mut().iter_mut().find(|argument| **argument == original);
@@ -112,9 +113,15 @@ async fn cut_off_and_back(home: &Home, cable: &[Proxy], story: &Story) -> Result
     })
     .await?;
     let (now_final, _) = finalized(&majority).await?;
-    ensure!(now_final > final_with_majority + CUT_OFF / 4, "three of four finalize: {final_with_majority} to {now_final}");
+    ensure!(
+        now_final > final_with_majority + CUT_OFF / 4,
+        "three of four finalize: {final_with_majority} to {now_final}"
+    );
     let (number, hash) = finalized(&lost).await?;
-    ensure!(number < fork && hash_at(&majority, number).await? == Some(hash), "one of four finalized block {number} alone");
+    ensure!(
+        number < fork && hash_at(&majority, number).await? == Some(hash),
+        "one of four finalized block {number} alone"
+    );
     ensure!(lost.get_block_number().await? >= fork + 2, "the lost authority seals on its own");
     ensure!(lost.get_transaction_receipt(pending).await?.is_some(), "and takes transactions");
     let branch = hash_at(&lost, fork).await?;
@@ -134,7 +141,9 @@ async fn cut_off_and_back(home: &Home, cable: &[Proxy], story: &Story) -> Result
     home.observer.finalizes(head, LIMIT).await?;
     home.authorities[3].finalizes(head, LIMIT).await?;
     home.agree_at(head).await?;
-    story.say(&format!("an authority was cut off for {CUT_OFF} steps, finalized nothing alone, and is back with the others"));
+    story.say(&format!(
+        "an authority was cut off for {CUT_OFF} steps, finalized nothing alone, and is back with the others"
+    ));
     Ok(())
 }
 
@@ -168,7 +177,8 @@ struct Fifth {
 
 async fn joins_late(home: &Home, ports: Ports, folder: &Path) -> Result<Fifth> {
     let name = consortium::name(4);
-    let own = Company { folder: folder.join("consortium").join(&name), endpoint: format!("127.0.0.1:{}", ports.p2p(5)) };
+    let own =
+        Company { folder: folder.join("consortium").join(&name), endpoint: format!("127.0.0.1:{}", ports.p2p(5)) };
     let company = Authority::create(&name, &own)?;
     let mut node = home.joiner(
         "fifth",
@@ -225,13 +235,21 @@ async fn becomes_validator(home: &Home, fifth: &Fifth, story: &Story) -> Result<
     })
     .await?;
     // The change waits for the finality of its signal: with four validators, two more blocks at least.
-    ensure!(in_force > signalled + 2 && first >= in_force, "signalled {signalled}, in force {in_force}, sealed {first}");
+    ensure!(
+        in_force > signalled + 2 && first >= in_force,
+        "signalled {signalled}, in force {in_force}, sealed {first}"
+    );
     let after: Vec<Address> = observer.raw_request("aura_getValidators".into(), ()).await?;
     ensure!(after.len() == 5 && after.contains(&fifth.account), "validators {after:?}");
     for node in home.nodes().chain([&fifth.node]) {
         node.finalizes(first, LIMIT).await?;
-        ensure!(hash_at(&node.provider()?, first).await? == hash_at(&observer, first).await?, "{} differs", node.name());
+        ensure!(
+            hash_at(&node.provider()?, first).await? == hash_at(&observer, first).await?,
+            "{} differs",
+            node.name()
+        );
     }
-    story.say(&format!("added in block {signalled}, in force from {in_force}, it sealed block {first}, which is final"));
+    story
+        .say(&format!("added in block {signalled}, in force from {in_force}, it sealed block {first}, which is final"));
     Ok(())
 }

@@ -37,8 +37,12 @@ fn blocks(readme: &str) -> Vec<Block> {
     let mut lines = readme.lines().enumerate();
     while let Some((index, line)) = lines.next() {
         let Some(marks) = line.trim_start().strip_prefix("```") else { continue };
-        let commands: String =
-            lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```").flat_map(|line| [line, "\n"]).collect();
+        let commands: String = lines
+            .by_ref()
+            .map(|(_, line)| line)
+            .take_while(|line| line.trim() != "```")
+            .flat_map(|line| [line, "\n"])
+            .collect();
         let marks: Vec<&str> = marks.split_whitespace().collect();
         if marks.first() != Some(&"sh") {
             continue;

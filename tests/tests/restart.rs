@@ -88,7 +88,10 @@ async fn word_of(node: &Node) -> Result<Word> {
         let block = chain.get_block_by_number(tag).await?.context("every node has these blocks")?;
         Ok((block.header.number, block.header.hash))
     };
-    Ok(Word { announced: block(BlockNumberOrTag::Latest).await?, reported_final: block(BlockNumberOrTag::Finalized).await? })
+    Ok(Word {
+        announced: block(BlockNumberOrTag::Latest).await?,
+        reported_final: block(BlockNumberOrTag::Finalized).await?,
+    })
 }
 
 /// Checks right after a restart that the node still has what it told others about.
@@ -134,10 +137,8 @@ async fn pooled_again(node: &mut Node) -> Result<()> {
     ensure!(chain.get_transaction_by_hash(waiting).await?.is_some(), "the waiting transaction is forgotten");
     let first = *chain.send_raw_transaction(&raw[0]).await?.tx_hash();
     for hash in [first, waiting] {
-        wait::until("both are mined", LIMIT, || async {
-            Ok(chain.get_transaction_receipt(hash).await?.map(|_| ()))
-        })
-        .await?;
+        wait::until("both are mined", LIMIT, || async { Ok(chain.get_transaction_receipt(hash).await?.map(|_| ())) })
+            .await?;
     }
     Ok(())
 }
