@@ -115,7 +115,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
             let max_peers = config.max_peers;
             let blocks = Arc::new(Blocks { chain: chain.clone(), faults: fault_sender.clone() });
             let network = aurum_network::run(config, blocks, chain.pool().clone(), shutdown.clone()).await?;
-            tracing::info!(enode = %network.local_enode(), "listening for peers");
             (Some(network.clone()), Arc::new(Peers { network, max_peers }))
         }
     };
