@@ -1,1 +1,26 @@
-//! Web pages of the bridge and the home chain
+#![doc = include_str!("../README.md")]
+
+mod amount;
+mod api;
+mod app;
+mod assess;
+mod cache;
+mod chain;
+mod config;
+mod events;
+mod pages;
+mod prepare;
+mod quote;
+mod refusal;
+mod relayers;
+mod server;
+mod side;
+mod status;
+mod time;
+mod transfer;
+
+pub use app::AppError;
+pub use chain::Unanswered;
+pub use config::{Addresses, BridgeSide, ChainConfig, Config, ConfigError, Finality, TokenPair};
+pub use server::{Handle, ServerError, run};
+pub use side::{Side, Sides};
