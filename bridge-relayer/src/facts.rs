@@ -13,7 +13,7 @@ use crate::{
     chain::{Chain, ChainError, View},
     decide::{Executed, Facts, Obstacle, distance},
     lane::{Lane, Side, Sides},
-    state::{Attestation, Record, Step},
+    state::{Attestation, Record, Step, Work},
 };
 
 /// Both chains, and one look at each.
@@ -95,6 +95,12 @@ impl<'a> Scene<'a> {
         facts.verified = matches!(record.step, Step::Seen) && self.verified(record).await?;
         let home = BlockId::number(self.home.latest.number);
         facts.attested_epoch = self.home_bridge().attestedEpoch(record.deposit.id, self.own).block(home).call().await?;
+        if let Step::Mined { attestation, work: Work::Attest, block, .. } = &record.step
+            && block.number > self.home.latest.number
+        {
+            // The receipt came from a newer block than this view of the chain: it is not lost, it is not seen yet.
+            facts.attested_epoch = attestation.epoch;
+        }
         if let Some(attestation) = record.step.attestation() {
             facts.count = self.usable(lane, attestation).await?.len();
             if facts.count >= facts.needed && facts.token_known {
