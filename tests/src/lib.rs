@@ -1,6 +1,4 @@
-//! Stories over a whole running system, and the network that `make up` starts.
-//!
-//! Everything here drives real processes through the doors their users have: command lines, files, JSON-RPC, HTTP.
+#![doc = include_str!("../README.md")]
 
 pub mod batch;
 pub mod bridge;

@@ -249,7 +249,8 @@ async fn died_at(scene: &mut Scene, point: &str) -> Result<()> {
     let log = process.tail();
     let last = log.lines().rev().find(|line| line.contains("aborting")).context("it did not abort")?;
     ensure!(last.contains(point), "it ended elsewhere: {last}");
-    Ok(())
+    // Forgets the ended process, so that it can be started again.
+    scene.system.bridge.relayers[0].kill()
 }
 
 async fn rebuilt_without_journal(scene: &mut Scene) -> Result<()> {
