@@ -53,6 +53,7 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    has_children: bool,
 }
 
 impl Process {
@@ -84,7 +85,14 @@ impl Process {
             .stderr(errors)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_path_buf() })
+        Ok(Self { name: name.to_owned(), child, log: log.to_path_buf(), has_children: false })
+    }
+
+    /// Says that it runs programs of its own, which only it can stop: when dropped, it is asked to stop and waited for.
+    #[must_use]
+    pub const fn with_children(mut self) -> Self {
+        self.has_children = true;
+        self
     }
 
     /// What it was started as.
@@ -188,6 +196,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if self.has_children {
+            let _ = self.stop();
+        }
         // Either call fails only where the process is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();

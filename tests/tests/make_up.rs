@@ -23,6 +23,7 @@ use aurum_tests::{
     two_chains::balance,
     wait,
 };
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// Most a start may take on a busy machine; on an idle one it takes less than 15 s.
@@ -63,10 +64,16 @@ async fn up_lists_what_runs_down_stops_it_and_up_resumes() -> Result<()> {
     story.say("a second up has the same balances, and the bridge goes on");
 
     // The processes are children of devnet: they end with it also when it is interrupted at the keyboard.
-    devnet.signal(nix::sys::signal::Signal::SIGINT)?;
+    devnet.signal(Signal::SIGINT)?;
     ended(&mut devnet).await?;
     check_free(&ports.all(4)).context("Ctrl-C left a program running")?;
     story.say("Ctrl-C stops everything as well");
+
+    let mut devnet = up(&story, &folder, 3).await?;
+    devnet.kill()?;
+    down(&folder)?;
+    check_free(&ports.all(4)).context("`down` left a program of a killed `up` running")?;
+    story.say("and down stops what a killed up has left");
     story.end()
 }
 
@@ -75,7 +82,7 @@ async fn up(story: &Story, folder: &Path, time: u8) -> Result<Process> {
     let log = story.folder().join(format!("logs/devnet-{time}.log"));
     let (dir, shift) = (folder.display().to_string(), shift::MAKE_UP.to_string());
     let args = ["--dir", &dir, "up", "--port-shift", &shift];
-    let mut devnet = Process::start("devnet", &binary("devnet")?, args, &[], &log)?;
+    let mut devnet = Process::start("devnet", &binary("devnet")?, args, &[], &log)?.with_children();
     let deadline = Instant::now() + LIMIT;
     while !fs::read_to_string(&log)?.contains("Try\n") {
         devnet.expect_running()?;

@@ -113,7 +113,7 @@ fn execute(block: &Block, folder: &Path) -> Result<()> {
 fn up(story: &Story) -> Result<Process> {
     let log = story.folder().join("logs/devnet.log");
     let folder = story.folder().join("system").display().to_string();
-    let mut devnet = Process::start("devnet", &binary("devnet")?, ["--dir", &folder, "up"], &[], &log)?;
+    let mut devnet = Process::start("devnet", &binary("devnet")?, ["--dir", &folder, "up"], &[], &log)?.with_children();
     let deadline = Instant::now() + LIMIT;
     while !fs::read_to_string(&log)?.contains("Try\n") {
         devnet.expect_running()?;

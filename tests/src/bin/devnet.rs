@@ -2,7 +2,7 @@
 //! `devnet container …` are the steps of `docker-compose up` that no other program does.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -17,7 +17,6 @@ use aurum_tests::{
 };
 use clap::{Parser, Subcommand};
 use nix::{
-    errno::Errno,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -25,6 +24,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// How long `down` waits for `up` to end.
 const DOWN_LIMIT: Duration = Duration::from_secs(60);
+
+/// What `up` runs.
+const PROGRAMS: [&str; 3] = ["poa-node", "bridge-relayer", "bridge-ui"];
 
 #[derive(Parser)]
 #[command(about = "A whole Aurum system on this machine")]
@@ -130,31 +132,66 @@ async fn run(dir: &Path, ports: Ports, started: Instant) -> Result<()> {
 
 fn down(dir: &Path) -> Result<()> {
     let pid_file = dir.join("pid");
-    let Ok(text) = fs::read_to_string(&pid_file) else {
-        println!("nothing runs here ({} is absent)", pid_file.display());
-        return Ok(());
+    let running = match fs::read_to_string(&pid_file) {
+        Ok(text) => Some(Pid::from_raw(text.trim().parse().context("the pid file is not a number")?)),
+        Err(_) => None,
     };
-    let pid = Pid::from_raw(text.trim().parse().context("the pid file is not a number")?);
-    if !is_devnet(pid) {
-        fs::remove_file(&pid_file)?;
-        println!("nothing runs here: process {pid} has ended");
+    if let Some(pid) = running.filter(|pid| is_devnet(*pid)) {
+        stop(&[pid])?;
+        println!("stopped; `make up` resumes where this ended");
         return Ok(());
     }
-    kill(pid, Signal::SIGTERM).context("cannot stop it")?;
-    let deadline = Instant::now() + DOWN_LIMIT;
-    while kill(pid, None) != Err(Errno::ESRCH) {
-        if Instant::now() > deadline {
-            bail!("process {pid} did not end within {} s", DOWN_LIMIT.as_secs());
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
+    let left = orphans(dir);
+    stop(&left)?;
+    if running.is_some() {
+        fs::remove_file(&pid_file)?;
     }
-    println!("stopped; `make up` resumes where this ended");
+    match left.len() {
+        0 => println!("nothing runs here ({})", dir.display()),
+        count => println!("stopped {count} programs that a killed `make up` had left; `make up` resumes"),
+    }
     Ok(())
+}
+
+/// Asks all to end and waits until they have.
+fn stop(pids: &[Pid]) -> Result<()> {
+    for pid in pids {
+        kill(*pid, Signal::SIGTERM).with_context(|| format!("cannot stop process {pid}"))?;
+    }
+    let deadline = Instant::now() + DOWN_LIMIT;
+    for pid in pids {
+        // A process that ended and was not waited for by its parent has a pid, and no program.
+        while program_of(*pid).is_some() {
+            if Instant::now() > deadline {
+                bail!("process {pid} did not end within {} s", DOWN_LIMIT.as_secs());
+            }
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+    Ok(())
+}
+
+/// Our programs that work on files below `dir`: what is left of an `up` that was killed.
+fn orphans(dir: &Path) -> Vec<Pid> {
+    let Ok(dir) = dir.canonicalize() else { return Vec::new() };
+    let below = format!("{}/", dir.display());
+    let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
+        .filter(|pid| program_of(*pid).is_some_and(|name| PROGRAMS.contains(&name.as_str())))
+        .filter(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(&below)))
+        .collect()
 }
 
 /// Whether the process still is this program: a pid may have been given to another since.
 fn is_devnet(pid: Pid) -> bool {
-    let own = env::current_exe().ok().and_then(|path| path.file_name().map(ToOwned::to_owned));
-    let other = fs::read_link(format!("/proc/{pid}/exe")).ok().and_then(|path| path.file_name().map(ToOwned::to_owned));
-    own.is_some() && own == other
+    let own = program_of(Pid::this());
+    own.is_some() && own == program_of(pid)
+}
+
+/// File name of the program a process runs, also when the file was replaced by a newer build.
+fn program_of(pid: Pid) -> Option<String> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let name = path.file_name()?.to_string_lossy();
+    Some(name.trim_end_matches(" (deleted)").to_owned())
 }
