@@ -4,7 +4,7 @@ use alloy::primitives::U256;
 
 /// An amount that cannot be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AmountError {
+pub(crate) enum AmountError {
     /// Nothing was written.
     #[error("enter an amount")]
     Empty,
@@ -23,7 +23,7 @@ pub enum AmountError {
 ///
 /// # Errors
 /// When it is no plain decimal number, finer than the token, or beyond 2²⁵⁶. Zeros past the last decimal are accepted.
-pub fn parse(text: &str, decimals: u8) -> Result<U256, AmountError> {
+pub(crate) fn parse(text: &str, decimals: u8) -> Result<U256, AmountError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(AmountError::Empty);
@@ -46,7 +46,7 @@ pub fn parse(text: &str, decimals: u8) -> Result<U256, AmountError> {
 }
 
 /// Writes smallest units as a decimal number of whole tokens: the shortest that [`parse`] reads back.
-pub fn format(units: U256, decimals: u8) -> String {
+pub(crate) fn format(units: U256, decimals: u8) -> String {
     let decimals = usize::from(decimals);
     let digits = format!("{units:0>width$}", units = units.to_string(), width = decimals + 1);
     let (whole, fraction) = digits.split_at(digits.len() - decimals);
@@ -57,7 +57,7 @@ pub fn format(units: U256, decimals: u8) -> String {
 }
 
 /// As [`format()`], with commas between thousands: for reading, not for parsing.
-pub fn grouped(units: U256, decimals: u8) -> String {
+pub(crate) fn grouped(units: U256, decimals: u8) -> String {
     let plain = format(units, decimals);
     let (whole, fraction) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
     let mut text = String::with_capacity(plain.len() * 4 / 3 + 1);
@@ -71,6 +71,14 @@ pub fn grouped(units: U256, decimals: u8) -> String {
     text
 }
 
+/// As [`grouped`], rounded down to three decimals where that leaves something: for amounts that change by the second.
+pub(crate) fn rough(units: U256, decimals: u8) -> String {
+    let Some(fine) = decimals.checked_sub(3) else { return grouped(units, decimals) };
+    let step = U256::from(10).pow(U256::from(fine));
+    let rounded = units - units % step;
+    grouped(if rounded.is_zero() { units } else { rounded }, decimals)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +86,7 @@ mod tests {
 
     #[test]
     fn reads_plain_decimal_numbers_only() {
-        let read = |text| parse(text, 9);
+        let read = |text: &str| parse(text, 9);
         assert_eq!(read("1.5"), Ok(U256::from(1_500_000_000_u64)));
         assert_eq!(read(" 0001 "), Ok(U256::from(1_000_000_000_u64)));
         assert_eq!(read(".000000001"), Ok(U256::from(1)));
@@ -98,6 +106,14 @@ mod tests {
         assert_eq!(grouped(U256::from(1_234_567_500_u64), 3), "1,234,567.5");
         assert_eq!(grouped(U256::from(999), 0), "999");
         assert_eq!(grouped(U256::from(1000), 0), "1,000");
+    }
+
+    #[test]
+    fn rounds_down_but_never_to_nothing() {
+        assert_eq!(rough(U256::from(1_234_567_899_999_u64), 9), "1,234.567");
+        assert_eq!(rough(U256::from(999), 9), "0.000000999");
+        assert_eq!(rough(U256::from(1234), 2), "12.34");
+        assert_eq!(rough(U256::ZERO, 255), "0");
     }
 
     proptest! {

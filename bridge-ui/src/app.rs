@@ -13,7 +13,7 @@ use crate::{
 
 /// Shared by all handlers, behind an `Arc`.
 #[derive(Debug)]
-pub struct App {
+pub(crate) struct App {
     /// The chains.
     pub chains: Sides<Chain>,
     /// Where the bridge is.
@@ -44,7 +44,7 @@ impl App {
     ///
     /// # Errors
     /// When a URL cannot be used.
-    pub async fn new(config: Config) -> Result<Self, AppError> {
+    pub(crate) async fn new(config: Config) -> Result<Self, AppError> {
         let Config { listen: _, addresses, relayers, chains } = config;
         let home = Chain::connect(Side::Home, chains.home, addresses.home.clone())
             .await
@@ -61,12 +61,12 @@ impl App {
     }
 
     /// One of the chains.
-    pub const fn chain(&self, side: Side) -> &Chain {
+    pub(crate) const fn chain(&self, side: Side) -> &Chain {
         self.chains.of(side)
     }
 
     /// The consortium's chain.
-    pub const fn home(&self) -> &Chain {
+    pub(crate) const fn home(&self) -> &Chain {
         &self.chains.home
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Facts {
 
 /// Who attested a transfer, of the validators the destination counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Attestations {
+pub(crate) struct Attestations {
     /// They did.
     pub signers: Vec<Address>,
     /// They did not.
@@ -48,7 +48,7 @@ pub(crate) enum Obstacle {
 
 /// One step of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub(crate) struct Step {
     /// `deposited`, `final`, `attested` or `executed`.
     pub name: &'static str,
     /// How far it is.
@@ -62,7 +62,7 @@ pub struct Step {
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum StepState {
+pub(crate) enum StepState {
     /// Happened.
     Done,
     /// Happening now.
@@ -77,7 +77,7 @@ pub enum StepState {
 
 impl StepState {
     /// As in `data-state`.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Active => "active",
@@ -147,11 +147,11 @@ pub(crate) fn assess(
     let waiting = match (facts.executed, reason) {
         (Some(true), _) => None,
         (_, Some(reason)) => Some(reason),
-        (Some(false), None) if !enough && is_final => {
-            facts.attestations.as_ref().filter(|found| found.earlier).map(|_| {
-                "the validators changed, or disagree; the transfer is being attested again".to_owned()
-            })
-        }
+        (Some(false), None) if !enough && is_final => facts
+            .attestations
+            .as_ref()
+            .filter(|found| found.earlier)
+            .map(|_| "the validators changed, or disagree; the transfer is being attested again".to_owned()),
         _ => None,
     };
     let count = facts.attestations.as_ref().map_or_else(
@@ -159,6 +159,7 @@ pub(crate) fn assess(
         |attestations| match (executed, attestations.signers.len(), attestations.needed) {
             // After a change of the set the old attestations do not show any more.
             (true, count, needed) if count < needed => "Attested".to_owned(),
+            (_, count, needed) if count > needed => format!("Attested by {count}, {needed} needed"),
             (_, count, needed) => format!("Attested {count} of {needed}"),
         },
     );

@@ -65,7 +65,7 @@ pub enum Unanswered {
 
 /// A chain and how to talk to it.
 #[derive(Debug)]
-pub struct Chain {
+pub(crate) struct Chain {
     /// Which one.
     pub side: Side,
     /// How it is reached and called.
@@ -82,7 +82,7 @@ pub struct Chain {
 
 /// Where a chain is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Heads {
+pub(crate) struct Heads {
     /// Newest block.
     pub latest: u64,
     /// Its time, Unix seconds.
@@ -95,7 +95,7 @@ pub struct Heads {
 
 /// The accounts whose attestations one side counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ValidatorsState {
+pub(crate) struct ValidatorsState {
     /// In the contract's order.
     pub list: Vec<Address>,
     /// How many must agree.
@@ -106,7 +106,7 @@ pub struct ValidatorsState {
 
 /// Limits of one token on one side, smallest units.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenState {
+pub(crate) struct TokenState {
     /// Smallest deposit.
     pub deposit_min: U256,
     /// Largest deposit.
@@ -127,7 +127,7 @@ pub struct TokenState {
 
 /// The transaction that paid a transfer out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Execution {
+pub(crate) struct Execution {
     /// Its hash.
     pub tx: B256,
     /// Its block.
@@ -137,7 +137,7 @@ pub struct Execution {
 /// A transaction's outcome.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Receipt {
+pub(crate) struct Receipt {
     /// Block it is in.
     pub block_number: U64,
     /// 1 is success; absent in receipts of old chains.
@@ -160,7 +160,7 @@ pub struct Receipt {
 /// One log of a [`Receipt`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Log {
+pub(crate) struct Log {
     /// Contract.
     pub address: Address,
     /// Indexed part.
@@ -178,7 +178,7 @@ pub struct Log {
 /// A transaction as sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Transaction {
+pub(crate) struct Transaction {
     /// Its hash.
     pub hash: B256,
     /// Who sent it.
@@ -209,7 +209,7 @@ pub struct Transaction {
 /// A block with the hashes of its transactions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Block {
+pub(crate) struct Block {
     /// Height.
     pub number: U64,
     /// Of the header.
@@ -246,7 +246,7 @@ impl Chain {
     ///
     /// # Errors
     /// When a WebSocket cannot be opened or the URL is none.
-    pub async fn connect(side: Side, config: ChainConfig, at: BridgeSide) -> Result<Self, TransportError> {
+    pub(crate) async fn connect(side: Side, config: ChainConfig, at: BridgeSide) -> Result<Self, TransportError> {
         let builder = ProviderBuilder::default();
         let provider = if config.rpc.starts_with("ws") {
             builder.connect(&config.rpc).await?.erased()
@@ -272,22 +272,22 @@ impl Chain {
     }
 
     /// Name shown to people.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.config.name
     }
 
     /// The bridge, by what both sides have.
-    pub fn bridge(&self) -> ForeignBridge::ForeignBridgeInstance<DynProvider> {
+    pub(crate) fn bridge(&self) -> ForeignBridge::ForeignBridgeInstance<DynProvider> {
         ForeignBridge::new(self.at.bridge, self.provider.clone())
     }
 
     /// The notice board; on home only.
-    pub fn home_bridge(&self) -> HomeBridge::HomeBridgeInstance<DynProvider> {
+    pub(crate) fn home_bridge(&self) -> HomeBridge::HomeBridgeInstance<DynProvider> {
         HomeBridge::new(self.at.bridge, self.provider.clone())
     }
 
     /// A token.
-    pub fn token(&self, token: Address) -> BridgedToken::BridgedTokenInstance<DynProvider> {
+    pub(crate) fn token(&self, token: Address) -> BridgedToken::BridgedTokenInstance<DynProvider> {
         BridgedToken::new(token, self.provider.clone())
     }
 
@@ -295,7 +295,11 @@ impl Chain {
     ///
     /// # Errors
     /// When it does not answer, refuses, or answers something else.
-    pub async fn ask<T: serde::de::DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, Unanswered> {
+    pub(crate) async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, Unanswered> {
         let answer: Value =
             self.provider.raw_request(method.into(), params).await.map_err(|error| self.unanswered(&error))?;
         serde_json::from_value(answer).map_err(|error| Unanswered::Unreachable {
@@ -305,7 +309,7 @@ impl Chain {
     }
 
     /// Turns an error of a binding into ours.
-    pub fn failed(&self, error: &contract::Error) -> Unanswered {
+    pub(crate) fn failed(&self, error: &contract::Error) -> Unanswered {
         match error {
             contract::Error::TransportError(error) => self.unanswered(error),
             // Empty answers come from an address without the contract.
@@ -347,7 +351,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer or serves another chain.
-    pub async fn heads(&self) -> Result<Heads, Unanswered> {
+    pub(crate) async fn heads(&self) -> Result<Heads, Unanswered> {
         self.heads.or_ask((), MOMENT, self.ask_heads()).await
     }
 
@@ -358,9 +362,11 @@ impl Chain {
             self.ask::<Option<Block>>("eth_getBlockByNumber", json!(["latest", false])),
             async {
                 match self.at.finality {
-                    Finality::Tag => {
-                        self.ask::<Option<Block>>("eth_getBlockByNumber", json!(["finalized", false])).await.ok().flatten()
-                    }
+                    Finality::Tag => self
+                        .ask::<Option<Block>>("eth_getBlockByNumber", json!(["finalized", false]))
+                        .await
+                        .ok()
+                        .flatten(),
                     Finality::Confirmations(_) => None,
                 }
             },
@@ -383,7 +389,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer or the token is unknown.
-    pub async fn token_state(&self, token: Address) -> Result<TokenState, Unanswered> {
+    pub(crate) async fn token_state(&self, token: Address) -> Result<TokenState, Unanswered> {
         let ask = async {
             let info = self.bridge().tokenInfo(token).call().await.map_err(|error| self.failed(&error))?;
             let limits = info.limits;
@@ -405,7 +411,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer or the token is unknown.
-    pub async fn ready_at(&self, token: Address, amount: U256) -> Result<Option<u64>, Unanswered> {
+    pub(crate) async fn ready_at(&self, token: Address, amount: U256) -> Result<Option<u64>, Unanswered> {
         let at = self.bridge().executionReadyAt(token, amount).call().await.map_err(|error| self.failed(&error))?;
         Ok(at.try_into().ok())
     }
@@ -414,7 +420,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer.
-    pub async fn validators(&self) -> Result<ValidatorsState, Unanswered> {
+    pub(crate) async fn validators(&self) -> Result<ValidatorsState, Unanswered> {
         let ask = async {
             let contract = BridgeValidators::new(self.at.validators, self.provider.clone());
             let (list, threshold, epoch) = (contract.validators(), contract.threshold(), contract.epoch());
@@ -432,7 +438,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer.
-    pub async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, Unanswered> {
+    pub(crate) async fn receipt(&self, tx: B256) -> Result<Option<Receipt>, Unanswered> {
         self.ask("eth_getTransactionReceipt", json!([tx])).await
     }
 
@@ -440,7 +446,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer.
-    pub async fn transaction(&self, tx: B256) -> Result<Option<Transaction>, Unanswered> {
+    pub(crate) async fn transaction(&self, tx: B256) -> Result<Option<Transaction>, Unanswered> {
         self.ask("eth_getTransactionByHash", json!([tx])).await
     }
 
@@ -448,7 +454,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer.
-    pub async fn block(&self, number: u64) -> Result<Option<Block>, Unanswered> {
+    pub(crate) async fn block(&self, number: u64) -> Result<Option<Block>, Unanswered> {
         self.ask("eth_getBlockByNumber", json!([U64::from(number), false])).await
     }
 
@@ -456,7 +462,7 @@ impl Chain {
     ///
     /// # Errors
     /// When the node does not answer.
-    pub async fn block_by_hash(&self, hash: B256) -> Result<Option<Block>, Unanswered> {
+    pub(crate) async fn block_by_hash(&self, hash: B256) -> Result<Option<Block>, Unanswered> {
         self.ask("eth_getBlockByHash", json!([hash, false])).await
     }
 
@@ -464,7 +470,7 @@ impl Chain {
     ///
     /// # Errors
     /// What it would be refused for.
-    pub async fn simulate(
+    pub(crate) async fn simulate(
         &self,
         from: Address,
         to: Option<Address>,
@@ -481,7 +487,7 @@ impl Chain {
 
     /// Why a mined transaction failed, by running it again on the state before its block: right unless an earlier
     /// transaction of the block had a part in it, and unknown where the node no longer has that state.
-    pub async fn why_failed(&self, tx: &Transaction) -> Option<String> {
+    pub(crate) async fn why_failed(&self, tx: &Transaction) -> Option<String> {
         let before = tx.block_number?.to::<u64>().checked_sub(1)?;
         match self.simulate(tx.from, tx.to, &tx.input, tx.value, json!(U64::from(before))).await {
             Err(Unanswered::Refused { reason, .. }) => Some(reason),
@@ -491,7 +497,7 @@ impl Chain {
 
     /// The transaction that paid `id` out. `hints` are transactions others say did; each is verified. Otherwise looked
     /// for backwards from the head, in a bounded number of steps.
-    pub async fn execution_of(&self, id: B256, hints: &[B256]) -> Option<Execution> {
+    pub(crate) async fn execution_of(&self, id: B256, hints: &[B256]) -> Option<Execution> {
         let known = self.executions.get(&id, Duration::from_secs(3600)).flatten();
         if known.is_some() {
             return known;
@@ -544,18 +550,18 @@ impl Chain {
     }
 
     /// The permission contract's answer about an account: its bits, `None` where there is no such contract.
-    pub async fn rights(&self, account: Address) -> Option<u32> {
+    pub(crate) async fn rights(&self, account: Address) -> Option<u32> {
         let at = self.config.permissions.unwrap_or(genesis::PERMISSIONS);
         Permissions::new(at, self.provider.clone()).rightsOf(account).call().await.ok()
     }
 
     /// Peers of the node, if it tells.
-    pub async fn peers(&self) -> Option<u64> {
+    pub(crate) async fn peers(&self) -> Option<u64> {
         self.ask::<U64>("net_peerCount", json!([])).await.ok().map(|count| count.to())
     }
 
     /// Authorities that seal the next block, if the node tells (`aura_getValidators`).
-    pub async fn sealers(&self) -> Option<Vec<Address>> {
+    pub(crate) async fn sealers(&self) -> Option<Vec<Address>> {
         self.ask("aura_getValidators", json!([])).await.ok()
     }
 }

@@ -175,8 +175,12 @@ impl Config {
             .map_err(|source| ConfigError::Toml { path: path.display().to_string(), source: Box::new(source) })?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         let relayers = relayers.into_iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        let config =
-            Self { listen, addresses: Addresses::read(&folder.join(addresses))?, relayers, chains: Sides { home, foreign } };
+        let config = Self {
+            listen,
+            addresses: Addresses::read(&folder.join(addresses))?,
+            relayers,
+            chains: Sides { home, foreign },
+        };
         config.check_urls()?;
         Ok(config)
     }
@@ -184,10 +188,8 @@ impl Config {
     fn check_urls(&self) -> Result<(), ConfigError> {
         let chains = &self.chains;
         let urls = [("home.rpc", &chains.home.rpc), ("foreign.rpc", &chains.foreign.rpc)];
-        let public = [
-            ("home.public_rpc", chains.home.wallet_rpc()),
-            ("foreign.public_rpc", chains.foreign.wallet_rpc()),
-        ];
+        let public =
+            [("home.public_rpc", chains.home.wallet_rpc()), ("foreign.public_rpc", chains.foreign.wallet_rpc())];
         let all = urls.into_iter().map(|(key, url)| (key, url.as_str())).chain(public);
         for (key, url) in all.chain(self.relayers.iter().map(|url| ("relayers", url.as_str()))) {
             reqwest::Url::parse(url).map_err(|error| ConfigError::Url {

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_new(&args.log).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match start(args) {
+    match start(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn start(args: Args) -> anyhow::Result<()> {
+async fn start(args: &Args) -> anyhow::Result<()> {
     let mut config = Config::read(&args.config)?;
     config.listen = args.listen.unwrap_or(config.listen);
     let shutdown = CancellationToken::new();

@@ -23,7 +23,7 @@ use crate::{
 /// A transaction for `eth_sendTransaction`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The chain it is for, hexadecimal as wallets want it.
     pub chain_id: String,
     /// Contract called.
@@ -38,7 +38,7 @@ pub struct Prepared {
 
 /// Why nothing was prepared.
 #[derive(Debug, thiserror::Error)]
-pub enum Unprepared {
+pub(crate) enum Unprepared {
     /// It would be refused, or is no sensible wish.
     #[error("{0}")]
     Refused(String),
@@ -55,7 +55,7 @@ impl App {
     ///
     /// # Errors
     /// When the token would refuse, or the chain does not answer.
-    pub async fn prepare_approve(&self, wish: &Wish<'_>) -> Result<Prepared, Unprepared> {
+    pub(crate) async fn prepare_approve(&self, wish: &Wish<'_>) -> Result<Prepared, Unprepared> {
         let (chain, account, units) = self.sender(wish)?;
         if wish.from == Side::Home {
             return Err(Unprepared::Refused(format!("{} needs no approval", chain.name())));
@@ -81,7 +81,7 @@ impl App {
     ///
     /// # Errors
     /// When it would be refused, or the chain does not answer.
-    pub async fn prepare_deposit(&self, wish: &Wish<'_>) -> Result<Prepared, Unprepared> {
+    pub(crate) async fn prepare_deposit(&self, wish: &Wish<'_>) -> Result<Prepared, Unprepared> {
         let (chain, account, units) = self.sender(wish)?;
         let recipient = self.recipient(wish).map_err(|problem| Unprepared::Refused(problem.text))?.unwrap_or(account);
         let token = wish.pair.on(wish.from);
@@ -103,7 +103,7 @@ impl App {
     ///
     /// # Errors
     /// When there is no such transfer, it would be refused, or a chain does not answer.
-    pub async fn prepare_execute(
+    pub(crate) async fn prepare_execute(
         &self,
         from: Side,
         tx: B256,
@@ -145,8 +145,8 @@ impl App {
 
     fn sender(&self, wish: &Wish<'_>) -> Result<(&Chain, Address, U256), Unprepared> {
         let account = wish.account.ok_or_else(|| Unprepared::Refused("connect a wallet first".into()))?;
-        let units = amount::parse(wish.amount, wish.pair.decimals)
-            .map_err(|error| Unprepared::Refused(error.to_string()))?;
+        let units =
+            amount::parse(wish.amount, wish.pair.decimals).map_err(|error| Unprepared::Refused(error.to_string()))?;
         Ok((self.chain(wish.from), account, units))
     }
 

@@ -17,7 +17,7 @@ use crate::{
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Wish<'a> {
+pub(crate) struct Wish<'a> {
     /// Where the deposit is made.
     pub from: Side,
     /// The token.
@@ -33,7 +33,7 @@ pub struct Wish<'a> {
 /// The answer. Texts are for reading, units are smallest units in decimal text.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Quote {
+pub(crate) struct Quote {
     /// Texts by the name of the place they are shown at.
     pub fields: BTreeMap<&'static str, String>,
     /// Largest amount that can be sent now, in whole tokens, as [`amount::parse`] reads it.
@@ -64,7 +64,7 @@ struct Half<'a> {
 
 impl App {
     /// Judges a wish by both chains.
-    pub async fn quote(&self, wish: &Wish<'_>) -> Quote {
+    pub(crate) async fn quote(&self, wish: &Wish<'_>) -> Quote {
         let Wish { from, pair, account, .. } = *wish;
         let mut quote = Quote::default();
         let (source, destination, allowance, coins, rights) = tokio::join!(
@@ -140,7 +140,13 @@ impl App {
     }
 
     /// The amount in smallest units, if it can be sent.
-    fn judge(&self, wish: &Wish<'_>, source: &Half<'_>, destination: &Half<'_>, rights: Option<u32>) -> Result<U256, Problem> {
+    fn judge(
+        &self,
+        wish: &Wish<'_>,
+        source: &Half<'_>,
+        destination: &Half<'_>,
+        rights: Option<u32>,
+    ) -> Result<U256, Problem> {
         let Wish { pair, .. } = *wish;
         let (Some(heads), Some(state)) = (&source.heads, &source.state) else {
             return Err(Problem::of(format!("{} does not answer; nothing can be sent now", source.chain.name())));
@@ -261,7 +267,9 @@ fn warning(
     }
     if let Some(far) = destination.state.as_ref().filter(|far| units > far.execution_left) {
         let left = text(far.execution_left, Some(pair));
-        return Some(format!("{left} is left of the daily limit of {name}: the transfer will wait there until it fits"));
+        return Some(format!(
+            "{left} is left of the daily limit of {name}: the transfer will wait there until it fits"
+        ));
     }
     let foreign = source.chain.side == Side::Foreign;
     (foreign && coins.is_some_and(|coins| coins.is_zero())).then(|| {
@@ -274,6 +282,10 @@ impl Quote {
         let unknown = || "unknown".to_owned();
         let told = |units: Option<U256>| units.map_or_else(unknown, |units| text(units, Some(pair)));
         let of = |half: &Half<'_>, pick: fn(&TokenState) -> U256| told(half.state.as_ref().map(pick));
+        let left = |half: &Half<'_>, pick: fn(&TokenState) -> U256| {
+            let units = half.state.as_ref().map(pick);
+            units.map_or_else(unknown, |units| format!("{} {}", amount::rough(units, pair.decimals), pair.symbol))
+        };
         let state = |half: &Half<'_>| match &half.heads {
             None => "not answering".to_owned(),
             Some(heads) if heads.paused => "paused".to_owned(),
@@ -285,10 +297,10 @@ impl Quote {
             ("far-balance", balance(destination)),
             ("min", of(source, |state| state.deposit_min)),
             ("max", of(source, |state| state.deposit_max)),
-            ("left", of(source, |state| state.deposit_left)),
+            ("left", left(source, |state| state.deposit_left)),
             ("daily", of(source, |state| state.deposit_daily)),
             ("far-max", of(destination, |state| state.execution_max)),
-            ("far-left", of(destination, |state| state.execution_left)),
+            ("far-left", left(destination, |state| state.execution_left)),
             ("far-daily", of(destination, |state| state.execution_daily)),
             ("state", state(source)),
             ("far-state", state(destination)),
@@ -297,7 +309,7 @@ impl Quote {
     }
 
     /// One text.
-    pub fn field(&self, name: &str) -> &str {
+    pub(crate) fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("–", String::as_str)
     }
 }
@@ -313,7 +325,13 @@ mod tests {
         assert!(address(&good.to_lowercase()).is_ok());
         let wrong = |text: &str| address(text).unwrap_err().text;
         assert!(wrong("0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed").contains("capitals"));
-        for text in ["", "0x", "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAe", "vitalik.eth"] {
+        for text in [
+            "",
+            "0x",
+            "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAe",
+            "vitalik.eth",
+        ] {
             assert!(wrong(text).contains("not an address"), "{text}");
         }
     }

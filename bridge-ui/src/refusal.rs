@@ -10,7 +10,7 @@ use crate::{amount, config::TokenPair};
 
 /// Revert data as a sentence without full stop, if it is one of the errors of the bridge, its tokens or Solidity.
 /// Amounts are told in whole tokens where the token is known.
-pub fn explain(data: &Bytes, token: Option<&TokenPair>) -> Option<String> {
+pub(crate) fn explain(data: &Bytes, token: Option<&TokenPair>) -> Option<String> {
     let amount = |units: U256| match token {
         Some(pair) => format!("{} {}", amount::grouped(units, pair.decimals), pair.symbol),
         None => format!("{units} (smallest units)"),
@@ -34,7 +34,7 @@ pub fn explain(data: &Bytes, token: Option<&TokenPair>) -> Option<String> {
 }
 
 /// Why a payout was put off, of the selector in `Deferred`.
-pub fn of_selector(selector: FixedBytes<4>) -> String {
+pub(crate) fn of_selector(selector: FixedBytes<4>) -> String {
     match selector.0 {
         ForeignBridge::EnforcedPause::SELECTOR => "the bridge was paused".into(),
         ForeignBridge::ExecutionOverMax::SELECTOR => "more than is paid out at once".into(),

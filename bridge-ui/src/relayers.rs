@@ -16,7 +16,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 
 /// The APIs of the relayers.
 #[derive(Debug)]
-pub struct Relayers {
+pub(crate) struct Relayers {
     urls: Vec<String>,
     client: reqwest::Client,
     states: Cache<(), Arc<[RelayerState]>>,
@@ -24,7 +24,7 @@ pub struct Relayers {
 
 /// One relayer as it describes itself.
 #[derive(Clone, Debug, Serialize)]
-pub struct RelayerState {
+pub(crate) struct RelayerState {
     /// URL of its API.
     pub url: String,
     /// Whether it answered.
@@ -45,7 +45,7 @@ pub struct RelayerState {
 
 /// What relayers say of the transfers of a transaction.
 #[derive(Clone, Debug, Default)]
-pub struct Told(Vec<Value>);
+pub(crate) struct Told(Vec<Value>);
 
 impl Relayers {
     pub(crate) fn new(urls: Vec<String>) -> Result<Self, reqwest::Error> {
@@ -59,7 +59,7 @@ impl Relayers {
     }
 
     /// All relayers, in the order configured.
-    pub async fn states(&self) -> Arc<[RelayerState]> {
+    pub(crate) async fn states(&self) -> Arc<[RelayerState]> {
         if let Some(states) = self.states.get(&(), MOMENT) {
             return states;
         }
@@ -94,7 +94,7 @@ impl Relayers {
     }
 
     /// What every relayer that answers says of the transfers made in `tx`.
-    pub async fn told(&self, tx: B256) -> Told {
+    pub(crate) async fn told(&self, tx: B256) -> Told {
         let path = format!("/api/v1/transfer/{tx}");
         let answers = join_all(self.urls.iter().map(|url| self.ask(url, &path))).await;
         let mut told = Vec::new();
@@ -123,7 +123,7 @@ impl Told {
     }
 
     /// Transactions said to have paid `id` out, without repetition.
-    pub fn executions(&self, id: B256) -> Vec<B256> {
+    pub(crate) fn executions(&self, id: B256) -> Vec<B256> {
         let mut hashes: Vec<B256> =
             self.of(id).filter_map(|told| told.pointer("/destination/tx")?.as_str()?.parse().ok()).collect();
         hashes.sort_unstable();
@@ -132,7 +132,7 @@ impl Told {
     }
 
     /// Why the first relayer that says so waits with `id`.
-    pub fn waiting(&self, id: B256) -> Option<String> {
+    pub(crate) fn waiting(&self, id: B256) -> Option<String> {
         self.of(id).find_map(|told| told.get("waiting")?.as_str().map(str::to_owned))
     }
 }

@@ -66,9 +66,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Handle, 
     let listener = TcpListener::bind(addr).await.map_err(|source| ServerError::Listen { addr, source })?;
     let addr = listener.local_addr().map_err(|source| ServerError::Listen { addr, source })?;
     let service = router(app);
-    let task = tokio::spawn(async move {
-        axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await
-    });
+    let task =
+        tokio::spawn(
+            async move { axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await },
+        );
     Ok(Handle { addr, task })
 }
 

@@ -16,7 +16,7 @@ use crate::{
 
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// The chains.
     pub chains: Sides<ChainStatus>,
     /// Totals of every token.
@@ -28,7 +28,7 @@ pub struct Status {
 /// One chain.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ChainStatus {
+pub(crate) struct ChainStatus {
     /// Name shown to people.
     pub name: String,
     /// EIP-155.
@@ -50,7 +50,7 @@ pub struct ChainStatus {
 /// One token: what is locked must cover what is minted.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TokenStatus {
+pub(crate) struct TokenStatus {
     /// The pair.
     pub pair: TokenPair,
     /// Locked on the public chain.
@@ -61,7 +61,7 @@ pub struct TokenStatus {
 
 impl TokenStatus {
     /// Locked and not minted, on its way: `Ok`; or minted without being locked, which must never be: `Err`.
-    pub fn difference(&self) -> Option<Result<U256, U256>> {
+    pub(crate) fn difference(&self) -> Option<Result<U256, U256>> {
         let (locked, minted) = self.locked.zip(self.minted)?;
         Some(locked.checked_sub(minted).ok_or_else(|| minted.saturating_sub(locked)))
     }
@@ -69,7 +69,7 @@ impl TokenStatus {
 
 impl App {
     /// Asks everybody.
-    pub async fn status(&self) -> Status {
+    pub(crate) async fn status(&self) -> Status {
         let (home, foreign, tokens, relayers) = tokio::join!(
             self.chain_status(Side::Home),
             self.chain_status(Side::Foreign),

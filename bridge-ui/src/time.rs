@@ -1,19 +1,19 @@
 //! Moments for people: UTC, and how far away.
 
 /// `2026-11-21 07:55:03 UTC` of Unix seconds.
-pub fn utc(seconds: u64) -> String {
+pub(crate) fn utc(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 /// `2026-11-21T07:55:03Z`, as the `datetime` attribute wants it.
-pub fn iso(seconds: u64) -> String {
+pub(crate) fn iso(seconds: u64) -> String {
     utc(seconds).replacen(' ', "T", 1).replace(" UTC", "Z")
 }
 
 /// A stretch of time in its largest unit, rounded up: `45 s`, `3 min`, `2 h`, `4 days`.
-pub fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..=90 => format!("{seconds} s"),
         91..=5400 => format!("{} min", seconds.div_ceil(60)),

@@ -32,7 +32,7 @@ const MOST: usize = 50;
 /// What became of a transaction on the source chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The node of the source chain does not tell.
     Unreachable,
     /// The node does not know it (yet).
@@ -55,7 +55,7 @@ pub enum Outcome {
 
 /// Everything about a transaction and its transfers.
 #[derive(Clone, Debug, Serialize)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Source chain.
     pub from: Side,
     /// The transaction.
@@ -73,7 +73,7 @@ pub struct Progress {
 /// One transfer and how far it is. Amounts are smallest units in decimal text.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Transfer {
+pub(crate) struct Transfer {
     /// Identity, the same on both chains.
     pub id: B256,
     /// Position among the deposits of the source bridge.
@@ -96,6 +96,8 @@ pub struct Transfer {
     pub execution: Option<Execution>,
     /// Why it waits, if it does for a reason worth telling.
     pub waiting: Option<String>,
+    /// What a relayer says it is waiting for.
+    pub(crate) relayer: Option<String>,
     /// Whether anybody could execute it now.
     pub can_execute: bool,
     /// Paid out.
@@ -117,7 +119,7 @@ pub(crate) struct Deposit {
 
 impl App {
     /// How far the transfers made by `tx` on `from` are.
-    pub async fn progress(&self, from: Side, tx: B256) -> Progress {
+    pub(crate) async fn progress(&self, from: Side, tx: B256) -> Progress {
         if let Some(progress) = self.progress.get(&(from, tx), MOMENT) {
             return progress;
         }
@@ -189,7 +191,8 @@ impl App {
             amount: deposit.amount.to_string(),
             amount_text: text(deposit.amount, pair),
             steps: view.steps,
-            waiting: view.waiting.or_else(|| told.waiting(deposit.id).filter(|_| !executed)),
+            waiting: view.waiting,
+            relayer: told.waiting(deposit.id).filter(|_| !executed),
             can_execute: view.can_execute,
             attestations: facts.attestations,
             execution: facts.execution,
@@ -248,9 +251,8 @@ impl App {
         let digest = message.digest(destination.at.chain_id, destination.at.bridge);
         let board = self.home().home_bridge();
         let (signatures, digests) = (board.signatures(digest), board.digests(deposit.id));
-        let (signatures, digests) =
-            tokio::try_join!(async { signatures.call().await }, async { digests.call().await })
-                .map_err(|error| self.home().failed(&error))?;
+        let (signatures, digests) = tokio::try_join!(async { signatures.call().await }, async { digests.call().await })
+            .map_err(|error| self.home().failed(&error))?;
         let set = destination.validators().await?;
         let (signers, missing) = set.list.iter().partition(|validator| signatures.signers.contains(validator));
         let earlier = digests.iter().any(|other| *other != digest);

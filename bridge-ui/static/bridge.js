@@ -76,7 +76,7 @@ export async function start(form) {
   function paintWallet() {
     const connected = Boolean(wallet.account);
     const right = wallet.chainId === config[from].chainIdHex;
-    byId("account").textContent = connected ? `${wallet.account.slice(0, 8)}…${wallet.account.slice(-6)}` : "No wallet connected";
+    byId("account").textContent = connected ? `${wallet.account.slice(0, 8)}…${wallet.account.slice(-6)}` : "No wallet";
     byId("account").title = wallet.account ?? "";
     byId("wallet-dot").dataset.state = connected ? (right ? "on" : "wrong") : "off";
     byId("connect").textContent = connected ? "Change" : "Connect wallet";
@@ -96,7 +96,7 @@ export async function start(form) {
     const submit = byId("submit");
     const right = wallet.chainId === config[from].chainIdHex;
     const { symbol } = pair() ?? { symbol: "tokens" };
-    if (busy) submit.textContent = "Answer in your wallet…";
+    if (busy) submit.textContent = "In progress…";
     else if (!wallet.account) submit.textContent = "Connect a wallet first";
     else if (!right) submit.textContent = `Switch to ${config[from].name} first`;
     else if (quote?.untouched && quote?.problem) submit.textContent = "Enter an amount";

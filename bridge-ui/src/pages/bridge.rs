@@ -77,7 +77,7 @@ fn wallet() -> Markup {
     html! {
         div.wallet {
             div.row {
-                p { span.dot #wallet-dot data-state="off" {} span #account { "No wallet connected" } }
+                p { span.dot #wallet-dot data-state="off" {} span #account { "No wallet" } }
                 button #connect type="button" { "Connect wallet" }
             }
             div #wallets.choices hidden role="group" aria-label="Choose a wallet" {}

@@ -48,7 +48,7 @@ fn explorer(title: &str, content: &Markup) -> Markup {
     let content = html! {
         form.search action="/search" method="get" role="search" {
             label.visually-hidden for="q" { "Block, transaction or address" }
-            input #q name="q" type="search" placeholder="Block number, hash, transaction or address" spellcheck="false" autocapitalize="off" required;
+            input #q name="q" type="search" placeholder="Block, transaction or address" spellcheck="false" autocapitalize="off" required;
             button type="submit" { "Search" }
         }
         (content)
@@ -61,7 +61,11 @@ fn unanswered(error: &Unanswered) -> Response {
 }
 
 fn missing(what: &str, name: &str) -> Response {
-    trouble(StatusCode::NOT_FOUND, &format!("{what} not found"), &format!("The chain has no {} {name}.", what.to_lowercase()))
+    trouble(
+        StatusCode::NOT_FOUND,
+        &format!("{what} not found"),
+        &format!("The chain has no {} {name}.", what.to_lowercase()),
+    )
 }
 
 // ---------------------------------------------------------------- search
@@ -345,9 +349,12 @@ async fn address(State(app): State<Arc<App>>, Path(name): Path<String>) -> Respo
         home.ask::<U256>("eth_getTransactionCount", at.clone()),
         home.ask::<Bytes>("eth_getCode", at),
         home.rights(address),
-        join_all(app.addresses.tokens.iter().map(async |pair| {
-            (pair, home.token(pair.home).balanceOf(address).call().await.ok())
-        })),
+        join_all(
+            app.addresses
+                .tokens
+                .iter()
+                .map(async |pair| { (pair, home.token(pair.home).balanceOf(address).call().await.ok()) })
+        ),
     );
     let (balance, nonce, code) = match (balance, nonce, code) {
         (Ok(balance), Ok(nonce), Ok(code)) => (balance, nonce, code),

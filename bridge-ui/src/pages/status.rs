@@ -47,7 +47,7 @@ fn render(status: &Status) -> Markup {
                 h2 { "Relayers" }
                 @if status.relayers.is_empty() { p.hint { "No relayer is configured for this page." } }
                 @else { div.scroll { table {
-                    thead { tr { th { "Relayer" } th { "Account" } th { "State" } th.number { "Open" } th.number { "Read" } th { "Last activity" } } }
+                    thead { tr { th { "Relayer" } th { "Account" } th { "State" } th.number { "Deposits" } th.number { "Open" } th { "Last activity" } } }
                     tbody { @for state in status.relayers.iter() { (relayer(state)) } }
                 } } }
             }
@@ -130,8 +130,8 @@ fn relayer(state: &RelayerState) -> Markup {
                 @else { span.badge.warn { "Not ready" } }
                 @for fault in &state.faults { p.hint { (sentence(fault)) } }
             }
-            td.number { @match state.open { Some(open) => (open), None => "–" } }
             td.number { @match state.deposits { Some(deposits) => (deposits), None => "–" } }
+            td.number { @match state.open { Some(open) => (open), None => "–" } }
             td { @match state.last_activity {
                 Some(at) => time datetime=(time::iso(at)) title=(time::utc(at)) { (time::span(now().saturating_sub(at))) " ago" },
                 None => "–",

@@ -139,9 +139,10 @@ fn one(app: &App, progress: &Progress, transfer: &Transfer) -> Markup {
             @if let Some(waiting) = transfer.waiting.as_ref().filter(|_| !transfer.executed) {
                 p.notice.waiting { (sentence(waiting)) }
             }
+            @else if let Some(told) = &transfer.relayer { p.hint { "A relayer says: " (told) "." } }
             ol.steps {
                 @for item in &transfer.steps {
-                    (step(item, transfer.attestations.as_ref().filter(|_| item.name == "attested" && !transfer.executed)))
+                    (step(item, transfer.attestations.as_ref().filter(|_| item.name == "attested")))
                 }
             }
             @if transfer.can_execute {
@@ -181,7 +182,7 @@ fn validators(attestations: &Attestations) -> Markup {
         }
     };
     html! {
-        details open[!attestations.signers.is_empty()] id="validators" {
+        details open {
             summary { "Validators" }
             ul.validators { (list(&attestations.signers, true)) (list(&attestations.missing, false)) }
         }
