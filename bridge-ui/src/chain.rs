@@ -51,6 +51,12 @@ pub enum Unanswered {
         /// What `addresses.json` says.
         expected: u64,
     },
+    /// The contracts are not where `addresses.json` says.
+    #[error("{chain} has no contracts of the bridge where they should be")]
+    NoContracts {
+        /// Name of the chain.
+        chain: String,
+    },
     /// The node refused, or a contract reverted.
     #[error("{reason}")]
     Refused {
@@ -312,7 +318,7 @@ impl Chain {
     pub(crate) fn failed(&self, error: &contract::Error) -> Unanswered {
         match error {
             contract::Error::TransportError(error) => self.unanswered(error),
-            // Empty answers come from an address without the contract.
+            contract::Error::ZeroData(..) => Unanswered::NoContracts { chain: self.name().to_owned() },
             other => Unanswered::Unreachable { chain: self.name().to_owned(), detail: other.to_string() },
         }
     }
@@ -502,7 +508,7 @@ impl Chain {
         if known.is_some() {
             return known;
         }
-        if self.executions.get(&id, Duration::from_secs(3)).is_some() {
+        if self.executions.get(&id, Duration::from_secs(2)).is_some() {
             return None;
         }
         for &tx in hints {
@@ -530,11 +536,13 @@ impl Chain {
         let mut upper = self.heads().await.ok()?.latest;
         for look in 0..LOOKS {
             let lower = upper.saturating_sub(FIRST_SPAN << look).max(self.at.deploy_block);
+            // The head known here may be a moment old, and the payout newer.
+            let to = if look == 0 { json!("latest") } else { json!(U64::from(upper)) };
             let filter = json!([{
                 "address": self.at.bridge,
                 "topics": [ForeignBridge::Executed::SIGNATURE_HASH, id],
                 "fromBlock": U64::from(lower),
-                "toBlock": U64::from(upper),
+                "toBlock": to,
             }]);
             let logs: Vec<Log> = self.ask("eth_getLogs", filter).await.ok()?;
             let found = logs.iter().find(|log| self.is_execution(log, id));

@@ -138,7 +138,8 @@ impl App {
             faults: Vec::new(),
             done: false,
         };
-        let receipt = match source.receipt(tx).await {
+        let (receipt, told) = tokio::join!(source.receipt(tx), self.relayers.told(tx));
+        let receipt = match receipt {
             Ok(Some(receipt)) => receipt,
             Ok(None) => {
                 let known = source.transaction(tx).await.ok().flatten();
@@ -162,7 +163,6 @@ impl App {
         }
         progress.transaction = Outcome::Mined { block };
         let deposits = deposits(source, &receipt);
-        let told = self.relayers.told(tx).await;
         let looks = deposits.iter().take(MOST).map(|deposit| self.look(from, deposit, &told));
         for (transfer, faults) in join_all(looks).await {
             progress.transfers.push(transfer);

@@ -14,6 +14,7 @@ export async function start(form) {
   let quote = null;
   let busy = false;
   let asked = 0;
+  let failure = null;
   let timer;
 
   const pair = () => config.tokens.find(({ foreign }) => foreign.toLowerCase() === byId("token").value.toLowerCase());
@@ -33,7 +34,7 @@ export async function start(form) {
       const answer = await ask("quote", typed());
       if (number !== asked) return;
       quote = answer;
-      if (!busy) show(quote.problem && !(quote.untouched && !byId("amount").value) ? quote.problem : null);
+      if (!busy) show((quote.untouched && !byId("amount").value ? null : quote.problem) ?? failure);
     } catch (error) {
       if (number !== asked) return;
       quote = null;
@@ -54,7 +55,10 @@ export async function start(form) {
     const text = problem ? problem.charAt(0).toUpperCase() + problem.slice(1) + (/[.!?]$/.test(problem) ? "" : ".") : "";
     if (place.textContent !== text) place.textContent = text;
     place.hidden = !text;
-    for (const id of ["amount", "recipient"]) byId(id).toggleAttribute("aria-invalid", Boolean(text) && quote?.at === id);
+    for (const id of ["amount", "recipient"]) {
+      if (text && quote?.at === id) byId(id).setAttribute("aria-invalid", "true");
+      else byId(id).removeAttribute("aria-invalid");
+    }
   }
 
   function paint() {
@@ -137,6 +141,7 @@ export async function start(form) {
     await judge();
     if (!quote || quote.problem || !wallet.account) return;
     busy = true;
+    failure = null;
     show(null);
     paintSubmit();
     byId("steps").hidden = false;
@@ -154,9 +159,9 @@ export async function start(form) {
       location.assign(`/transfer/${from}/${hash}`);
     } catch (error) {
       busy = false;
-      const reason = explain(error);
-      step(current, "blocked", reason);
-      show(reason);
+      failure = explain(error);
+      step(current, "blocked", failure);
+      show(failure);
       paint();
       soon(EVERY);
     }
@@ -164,11 +169,13 @@ export async function start(form) {
 
   /** Runs something of the wallet and tells why it failed. */
   async function attempt(action) {
+    failure = null;
     try {
       show(null);
       await action();
     } catch (error) {
-      show(explain(error));
+      failure = explain(error);
+      show(failure);
     }
     paint();
   }
@@ -178,7 +185,7 @@ export async function start(form) {
     const list = byId("wallets");
     list.replaceChildren();
     list.hidden = true;
-    if (!found.length) return show("No wallet was found in this browser. Install one that follows EIP-6963, such as MetaMask or Rabby, and reload.");
+    if (!found.length) return show(failure = "No wallet was found in this browser. Install one that follows EIP-6963, such as MetaMask or Rabby, and reload.");
     if (found.length === 1) return attempt(() => connect(found[0]));
     for (const choice of found) {
       const button = document.createElement("button");
@@ -221,6 +228,7 @@ export async function start(form) {
     if (quote?.max) judge();
   });
   for (const id of ["amount", "recipient"]) byId(id).addEventListener("input", () => {
+    failure = null;
     quote = quote && { ...quote, problem: quote.problem ?? "checking" };
     paintSubmit();
     soon();

@@ -57,6 +57,7 @@ async fn names_of_tokens_and_what_people_type_are_escaped() {
 async fn amounts_are_refused_with_a_reason_before_the_wallet_is_asked() {
     let system = System::start().await;
     let check = async |from: &str, amount: &str, expected: &str| {
+        crate::support::caches_expire().await;
         let quote = system.json(&quote(from, amount)).await;
         let problem = quote["problem"].as_str().unwrap_or_default();
         assert!(problem.contains(expected) && !problem.is_empty(), "{amount}: {quote}");
@@ -316,7 +317,7 @@ async fn totals_and_relayers_are_shown() {
     let html = system.get("/status").await.text().await.unwrap();
     assert!(html.contains("Covered, some on its way"), "{html}");
     assert!(html.contains(&format!("value=\"{}\"", rlc(10))), "{html}");
-    system.home.edit(|state| state.info.outstanding = rlc(11));
+    system.home.edit(|state| state.info.outstanding = rlc(13));
     crate::support::caches_expire().await;
     let html = system.get("/status").await.text().await.unwrap();
     assert!(html.contains("Not covered"), "minted without being locked: {html}");
