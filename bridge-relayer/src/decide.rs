@@ -193,10 +193,13 @@ pub fn decide(step: &Step, facts: &Facts) -> Action {
         Step::Mined { attestation, .. } | Step::Attested { attestation } => {
             if attestation.epoch != facts.signing_epoch {
                 sign(facts)
-            } else if facts.attested_epoch < attestation.epoch {
-                Action::NoteOffHome
-            } else {
+            } else if facts.attested_epoch >= attestation.epoch {
                 execute(facts)
+            } else if step.work().is_some() {
+                // Its block went away, or it reverted: whoever cares for the transaction finds out which.
+                Action::Wait(Why::InFlight(Work::Attest))
+            } else {
+                Action::NoteOffHome
             }
         }
     }
@@ -321,6 +324,12 @@ mod tests {
                 wait(Why::EpochNotFinal),
             ),
             ("lost in a reorganisation", attested(), Facts { attested_epoch: 0, ..ready() }, Action::NoteOffHome),
+            (
+                "its block went away",
+                mined(Work::Attest),
+                Facts { attested_epoch: 0, ..ready() },
+                wait(Why::InFlight(Work::Attest)),
+            ),
             ("ours is mined", mined(Work::Attest), ready(), Action::Submit(Work::Execute)),
             ("on its way", mined(Work::Execute), ready(), wait(Why::InFlight(Work::Execute))),
             ("too few", attested(), Facts { count: 2, ..ready() }, wait(Why::Attestations { count: 2, needed: 3 })),

@@ -256,9 +256,7 @@ impl Step {
             (Self::Signed { attestation } | Self::Attested { attestation }, Event::OnHome) => {
                 Ok(Self::Attested { attestation: attestation.clone() })
             }
-            (Self::Attested { attestation } | Self::Mined { attestation, work: Work::Attest, .. }, Event::OffHome) => {
-                Ok(Self::Signed { attestation: attestation.clone() })
-            }
+            (Self::Attested { attestation }, Event::OffHome) => Ok(Self::Signed { attestation: attestation.clone() }),
             (state, event) => state.after_report(event),
         }
     }

@@ -14,5 +14,6 @@ mod crashes;
 mod journals;
 mod lies;
 mod proxy;
+mod stuck;
 mod waiting;
 mod world;

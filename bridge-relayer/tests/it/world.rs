@@ -357,7 +357,7 @@ fn relayer_toml(keystore: &Path, home: &Anvil, foreign: &Anvil, options: &Option
     format!(
         "addresses = \"../addresses.json\"\nkeystore = \"{}\"\npassword_file = \"password\"\njournal = \"journal\"\n\
          listen = \"127.0.0.1:{port}\"\ntakeover_delay = {}\n\
-         [home]\nrpc = \"{}\"\nfinality = \"tag\"\npoll = 0.2\n\
+         [home]\nrpc = \"{}\"\nfinality = \"tag\"\npoll = 0.2\nreplace_after = 3\n\
          [foreign]\nrpc = \"{}\"\nfinality = \"tag\"\npoll = 0.2\n",
         keystore.display(),
         options.takeover_delay,
