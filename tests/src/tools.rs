@@ -12,14 +12,22 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// A program of the Node packages: `anvil`, `cast`, `forge`.
+/// A program of the Node packages: `anvil`, `cast`, `forge`, `playwright-core`. Where a package only starts a native program,
+/// that one is meant: killing the script in between would leave it running.
 ///
 /// # Errors
 /// When the packages are not installed.
 pub fn node_binary(name: &str) -> Result<PathBuf> {
-    let path = repository().join("tests/node_modules/.bin").join(name);
-    ensure!(path.exists(), "{name} is not installed: run `make setup-test`");
-    Ok(path)
+    let packages = repository().join("tests/node_modules");
+    let architecture = if env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
+    let platform = if env::consts::OS == "macos" { "darwin" } else { env::consts::OS };
+    let native = packages.join(format!("@foundry-rs/{name}-{platform}-{architecture}/bin/{name}"));
+    if native.is_file() {
+        return Ok(native);
+    }
+    let script = packages.join(".bin").join(name);
+    ensure!(script.exists(), "{name} is not installed: run `make setup-test`");
+    Ok(script)
 }
 
 /// A program of the contracts' own packages, run in their folder: `forge`.
