@@ -154,7 +154,7 @@ impl Process {
         Ok(())
     }
 
-    /// Asks it to stop (SIGTERM) and waits; kills it when it takes longer than [`STOP_GRACE`].
+    /// Asks it to stop (SIGTERM) and waits; kills it when it takes longer than 15 s.
     ///
     /// # Errors
     /// When the operating system refuses.
