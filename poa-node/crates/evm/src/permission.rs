@@ -157,7 +157,10 @@ impl PermissionRequest {
     }
 
     /// The right it needs. Only the target of the transaction itself counts, as it is at the parent.
-    fn needed(&self, has_code: impl FnOnce(Address) -> Result<bool, StateError>) -> Result<Right, StateError> {
+    pub(crate) fn needed(
+        &self,
+        has_code: impl FnOnce(Address) -> Result<bool, StateError>,
+    ) -> Result<Right, StateError> {
         Ok(match self.to {
             _ if self.delegates => Right::Create,
             TxKind::Create => Right::Create,
@@ -183,6 +186,11 @@ impl Mask {
 
     const fn none(reason: DenialReason) -> Self {
         Self { rights: 0, reason, sender_only: true }
+    }
+
+    /// The rights, as bits.
+    pub(crate) const fn rights(&self) -> u32 {
+        self.rights
     }
 
     /// Whether it may be used for other transactions of the sender.
@@ -244,7 +252,7 @@ impl Permission {
     }
 
     /// The contract's version; a contract that does not say speaks the first interface.
-    fn version(&mut self) -> Result<U256, StateError> {
+    pub(crate) fn version(&mut self) -> Result<U256, StateError> {
         if let Some(version) = self.version {
             return Ok(version);
         }
