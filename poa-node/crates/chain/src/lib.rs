@@ -33,6 +33,7 @@ mod recover;
 mod replay;
 mod sightings;
 mod snapshot;
+pub mod state_snapshot;
 mod verify;
 pub mod view;
 

@@ -32,6 +32,11 @@ impl StoredLink {
         self.hash
     }
 
+    /// Total score up to and with the block.
+    pub(crate) const fn score(&self) -> U256 {
+        self.score
+    }
+
     /// The link again.
     ///
     /// # Errors
@@ -62,6 +67,11 @@ impl Snapshot {
 
     pub(crate) fn of(tip: &Link, anchor: &Link) -> Self {
         Self { version: Self::VERSION, tip: StoredLink::of(tip), anchor: StoredLink::of(anchor) }
+    }
+
+    /// With one block for both.
+    pub(crate) fn at(block: StoredLink) -> Self {
+        Self { version: Self::VERSION, tip: block.clone(), anchor: block }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

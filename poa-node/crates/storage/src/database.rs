@@ -74,6 +74,10 @@ impl Database {
         Ok((Self { core: Arc::clone(&core) }, Writer::new(core, history)))
     }
 
+    pub(crate) fn rocks(&self) -> &crate::rocks::Rocks {
+        &self.core.rocks
+    }
+
     /// The states of this database.
     pub fn state_tree(&self) -> StateTree {
         StateTree::new(Arc::clone(&self.core))

@@ -88,6 +88,12 @@ pub enum StorageError {
         /// What is possible.
         oldest: BlockNumber,
     },
+    /// A folder that was to be filled holds a database already.
+    #[error("database {} is not empty", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The database holds no genesis yet.
     #[error("database has no genesis yet")]
     NoGenesis,

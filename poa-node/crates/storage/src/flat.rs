@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use alloy::{
-    primitives::{Address, B256, U256, keccak256, map::HashMap},
-    rlp,
-};
-use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use alloy::primitives::{Address, B256, U256, map::HashMap};
 use aurum_types::{Account, BlockNumber, StateChanges};
 
 use crate::{
-    StorageError,
+    Leaf, StateRoot, StorageError,
     codec::{AddressAt, Changed, Key, Slot, SlotAt},
     rocks::{Batch, Rocks},
-    tables, trie,
+    tables,
 };
 
 /// The flat tables as some writes, not made yet, will leave them. Blocks are put on or taken off one after another; each
@@ -166,7 +162,7 @@ fn put_code(changes: &StateChanges, batch: &mut Batch<'_>) {
     }
 }
 
-fn undo_record(rocks: &Rocks, block: BlockNumber) -> Result<Changed, StorageError> {
+pub(crate) fn undo_record(rocks: &Rocks, block: BlockNumber) -> Result<Changed, StorageError> {
     rocks
         .get::<tables::Undo>(&block)?
         .ok_or_else(|| StorageError::corrupt("Undo", format!("no record of block {block}")))
@@ -174,22 +170,19 @@ fn undo_record(rocks: &Rocks, block: BlockNumber) -> Result<Changed, StorageErro
 
 /// Root of the whole flat state. The slots are in the order of the accounts, so one account's are held at a time.
 pub(crate) fn recompute_root(rocks: &Rocks) -> Result<B256, StorageError> {
-    let mut leaves = Vec::new();
+    let mut root = StateRoot::new();
     let mut slots = rocks.scan::<tables::Slots>(&[], &[]).peekable();
     for record in rocks.scan::<tables::Accounts>(&[], &[]) {
         let (address, account) = record?;
-        let mut storage = Vec::new();
+        root.add(Leaf::Account(address, account))?;
         while let Some(record) = slots.next_if(|record| !matches!(record, Ok((key, _)) if key.address != address)) {
             let (key, value) = record?;
-            storage.push((keccak256(key.slot.to_be_bytes::<32>()), rlp::encode(value)));
+            root.add(Leaf::Slot(key.slot, value))?;
         }
-        let storage_root = if storage.is_empty() { EMPTY_ROOT_HASH } else { trie::root_of(storage)? };
-        let leaf = TrieAccount::new(account.nonce, account.balance, storage_root, account.code_hash);
-        leaves.push((keccak256(address), rlp::encode(leaf)));
     }
     if let Some(orphan) = slots.next() {
         let what = format!("slot of no account: {:?}", orphan?.0.to_bytes());
         return Err(StorageError::corrupt("Slots", what));
     }
-    trie::root_of(leaves)
+    root.finish()
 }

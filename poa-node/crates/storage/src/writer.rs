@@ -199,14 +199,14 @@ impl Writer {
     }
 }
 
-fn put_block(batch: &mut Batch<'_>, block: &Block, hash: B256, arrival: Arrival) {
+pub(crate) fn put_block(batch: &mut Batch<'_>, block: &Block, hash: B256, arrival: Arrival) {
     let header = StoredHeader(block.header.clone());
     batch.put_encoded::<tables::Headers>(&hash, &header.to_value());
     batch.put_encoded::<tables::Bodies>(&hash, &Body::encode_parts(&block.transactions, &block.uncles));
     batch.put::<tables::Arrivals>(&NumberHash { number: block.header.number, hash }, &arrival);
 }
 
-fn put_canonical(batch: &mut Batch<'_>, tip: Tip, block: &Block, receipts: &[Receipt], senders: &[Address]) {
+pub(crate) fn put_canonical(batch: &mut Batch<'_>, tip: Tip, block: &Block, receipts: &[Receipt], senders: &[Address]) {
     batch.put::<tables::Canonical>(&tip.number, &tip.hash);
     batch.put::<tables::Receipts>(&tip.hash, &receipts.to_vec());
     batch.put::<tables::Senders>(&tip.hash, &senders.to_vec());

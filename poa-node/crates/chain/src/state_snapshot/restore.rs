@@ -1,0 +1,71 @@
+//! Filling an empty folder from a snapshot.
+
+use std::{fs, io, io::Read, path::Path};
+
+use alloy::primitives::{B256, Bytes};
+use aurum_storage::{Restore, RestoredBlock};
+use aurum_types::{ChainSpec, Header, StateChanges};
+
+use super::{
+    SnapshotError, SnapshotSummary,
+    check::{CheckedBlock, Sink, check_root, read},
+    records::AccountRecord,
+};
+
+/// Makes the database `path`, which must not exist, from a snapshot. It is filled beside its place in `draft` and renamed
+/// when it is complete, verified and on disk: at no moment is there half a database at `path`. A draft that an
+/// interrupted run left is thrown away first.
+///
+/// # Errors
+/// [`SnapshotError`]; there is no database then.
+pub fn restore_snapshot(
+    spec: &ChainSpec,
+    genesis: &Header,
+    input: impl Read,
+    path: &Path,
+    draft: &Path,
+) -> Result<SnapshotSummary, SnapshotError> {
+    if path.exists() {
+        return Err(SnapshotError::refused(format_args!("there is something at {} already", path.display())));
+    }
+    match fs::remove_dir_all(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    fs::create_dir_all(draft)?;
+    let mut sink = RestoreSink { restore: Restore::open(draft)? };
+    let checked = read(spec, genesis, input, &mut sink)?;
+    check_root(&checked.summary, sink.restore.root())?;
+    let blocks: Vec<_> = checked.blocks.into_iter().map(restored).collect();
+    sink.restore.finish(genesis, &blocks, &checked.consensus)?;
+    fs::rename(draft, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()?;
+    Ok(checked.summary)
+}
+
+fn restored(checked: CheckedBlock) -> RestoredBlock {
+    let CheckedBlock { sealed, receipts, senders, score } = checked;
+    RestoredBlock { hash: sealed.hash(), block: sealed.block().clone(), score, receipts, senders }
+}
+
+struct RestoreSink {
+    restore: Restore,
+}
+
+impl Sink for RestoreSink {
+    fn code(&mut self, hash: B256, code: &Bytes) -> Result<(), SnapshotError> {
+        Ok(self.restore.add_code(hash, code)?)
+    }
+
+    fn accounts(&mut self, records: &[AccountRecord]) -> Result<(), SnapshotError> {
+        let mut changes = StateChanges::default();
+        for record in records {
+            let change = changes.accounts.entry(record.address).or_default();
+            change.account = Some(record.account());
+            change.storage.extend(record.slots.iter().map(|slot| (slot.slot, slot.value)));
+        }
+        self.restore.add(&changes)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! An empty database filled from a snapshot instead of from genesis on.
+
+use std::{path::Path, sync::Arc};
+
+use alloy::primitives::{Address, B256, Bytes};
+use alloy_trie::EMPTY_ROOT_HASH;
+use aurum_types::{Block, BlockNumber, EMPTY_CODE_HASH, Header, Receipt, Score, StateChanges};
+
+use crate::{
+    StorageError, Tip,
+    codec::{Arrival, Key as _},
+    core::{Core, names, put_tip},
+    flat::FlatBatch,
+    rocks::Batch,
+    tables,
+    writer::{put_block, put_canonical},
+};
+
+/// A block below or at the restored tip, as it is to be read later.
+#[derive(Clone, Debug)]
+pub struct RestoredBlock {
+    /// Header and body.
+    pub block: Block,
+    /// The block's hash.
+    pub hash: B256,
+    /// Total difficulty of its chain.
+    pub score: Score,
+    /// Receipts in order.
+    pub receipts: Vec<Receipt>,
+    /// Senders in the transactions' order.
+    pub senders: Vec<Address>,
+}
+
+/// Fills an empty database. Until [`Self::finish`] returns the database has no tip: nobody takes it for a chain.
+#[derive(Debug)]
+pub struct Restore {
+    core: Arc<Core>,
+    root: B256,
+}
+
+impl Restore {
+    /// Makes a database in an empty folder.
+    ///
+    /// # Errors
+    /// [`StorageError::NotEmpty`] where there is one already; when the disk fails.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let core = Core::open(path)?;
+        let used = core.overlay().tip().is_some() || core.rocks.scan::<tables::Accounts>(&[], &[]).next().is_some();
+        if used {
+            return Err(StorageError::NotEmpty { path: path.to_owned() });
+        }
+        Ok(Self { core, root: EMPTY_ROOT_HASH })
+    }
+
+    /// The root of the state so far.
+    pub const fn root(&self) -> B256 {
+        self.root
+    }
+
+    /// Puts more of the state in: its code first. An account that is too large for one call comes again with more slots.
+    /// Returns the root of the state so far.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] for an account whose code did not come; when the disk fails.
+    pub fn add(&mut self, changes: &StateChanges) -> Result<B256, StorageError> {
+        for account in changes.accounts.values().filter_map(|change| change.account) {
+            let hash = account.code_hash;
+            let known = hash == EMPTY_CODE_HASH
+                || changes.code.contains_key(&hash)
+                || self.core.rocks.get::<tables::Code>(&hash)?.is_some();
+            if !known {
+                return Err(StorageError::corrupt("Code", format!("no code with hash {hash}")));
+            }
+        }
+        let committed = self.core.commitment.apply(self.root, changes)?;
+        let mut batch = Batch::new(&self.core.rocks);
+        let mut flat = FlatBatch::new(&self.core.rocks);
+        flat.apply_genesis(changes, &mut batch);
+        flat.finish(&mut batch);
+        for (hash, rlp) in committed.nodes.iter() {
+            batch.put::<tables::Nodes>(hash, rlp);
+        }
+        batch.write()?;
+        self.root = committed.root;
+        Ok(self.root)
+    }
+
+    /// Puts code in.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn add_code(&mut self, hash: B256, code: &Bytes) -> Result<(), StorageError> {
+        let mut batch = Batch::new(&self.core.rocks);
+        batch.put::<tables::Code>(&hash, code);
+        batch.write()
+    }
+
+    /// Puts the genesis header and the blocks up to the tip in (ascending, the last one is the tip) with the engine's
+    /// snapshot after it. The states before the tip are not there, and readers are told so. All of it is on disk when this
+    /// returns, and the database is closed.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when the state's root is not the tip's; when the disk fails.
+    pub fn finish(self, genesis: &Header, blocks: &[RestoredBlock], engine: &[u8]) -> Result<Tip, StorageError> {
+        let last = blocks.last().ok_or(StorageError::NoGenesis)?;
+        if last.block.header.state_root != self.root {
+            let what =
+                format!("state has root {}, block {} says {}", self.root, last.hash, last.block.header.state_root);
+            return Err(StorageError::corrupt("Accounts", what));
+        }
+        let mut batch = Batch::new(&self.core.rocks);
+        let genesis_hash = genesis.hash_slow();
+        if genesis.number != last.block.header.number {
+            let block = Block { header: genesis.clone(), transactions: Vec::new(), uncles: Vec::new() };
+            let score = Score::default().plus(genesis.difficulty);
+            put_block(&mut batch, &block, genesis_hash, Arrival { score, order: 0 });
+            put_canonical(&mut batch, Tip { number: genesis.number, hash: genesis_hash }, &block, &[], &[]);
+        }
+        let mut tip = Tip { number: genesis.number, hash: genesis_hash };
+        for (order, restored) in (1..).zip(blocks) {
+            let RestoredBlock { block, hash, score, receipts, senders } = restored;
+            tip = Tip { number: block.header.number, hash: *hash };
+            put_block(&mut batch, block, *hash, Arrival { score: *score, order });
+            put_canonical(&mut batch, tip, block, receipts, senders);
+        }
+        let floor: BlockNumber = tip.number;
+        batch.put::<tables::Meta>(&names::HISTORY_FLOOR.to_owned(), &Bytes::from(floor.to_bytes()));
+        batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
+        put_tip(&mut batch, tip);
+        // One sync makes durable what was logged before it, too.
+        batch.write_durably()?;
+        Ok(tip)
+    }
+}
