@@ -1,13 +1,16 @@
-//! The command line: which chain, which options.
+//! The command line: which chain, which options, or what to do instead of running a node.
 
 use std::{
     path::{Path, PathBuf},
+    process::ExitCode,
     time::Duration,
 };
 
 use clap::{Parser, Subcommand};
 
+pub use crate::accepted::Accepted;
 use crate::{
+    commands::{self, chain::ChainCommand, export::Export, import::Import, snapshot::SnapshotCommand},
     config::{Config, ConfigError, Options},
     dev::DevConfig,
 };
@@ -17,7 +20,7 @@ use crate::{
 /// Options are taken from the command line, then from AURUM_* variables, then from the configuration file (TOML with
 /// Parity's sections), then from the defaults.
 #[derive(Debug, Parser)]
-#[command(name = "poa-node", version, args_conflicts_with_subcommands = true)]
+#[command(name = "poa-node", version)]
 pub struct Args {
     /// What to do instead of joining a chain
     #[command(subcommand)]
@@ -37,7 +40,18 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a development chain: one authority, ten funded accounts, on loopback unless told otherwise
-    Dev(Dev),
+    Dev(Box<Dev>),
+    /// Ask about a chain spec: genesis, headers, steps, permissions, validators (offline, JSON)
+    #[command(subcommand)]
+    Chain(ChainCommand),
+    /// Write the chain's blocks to a file, as Parity's `export blocks` does
+    #[command(subcommand)]
+    Export(Export),
+    /// Import a file of blocks, verifying everything
+    Import(Box<Import>),
+    /// The state at a final block as a file: make one, check one, start a node from one
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
 }
 
 /// A development chain.
@@ -54,44 +68,6 @@ pub struct Dev {
     pub options: Options,
 }
 
-/// Flags of Parity that change nothing here, so that start scripts keep working.
-#[derive(Debug, clap::Args)]
-pub struct Accepted {
-    /// Peers are found by reserved peers and boot nodes alone
-    #[arg(long, hide = true)]
-    no_discovery: bool,
-    /// There is no warp sync
-    #[arg(long, hide = true)]
-    no_warp: bool,
-    /// There is no IPC socket
-    #[arg(long, hide = true)]
-    no_ipc: bool,
-    /// Logs have no colour unless they go to a terminal
-    #[arg(long, hide = true)]
-    no_color: bool,
-    /// Steps decide when a block is made
-    #[arg(long, hide = true, value_name = "MS")]
-    reseal_min_period: Option<u64>,
-    /// Gas is priced in wei
-    #[arg(long, hide = true, value_name = "USD")]
-    usd_per_tx: Option<String>,
-    /// The limit moves to --gas-floor-target
-    #[arg(long, hide = true, value_name = "GAS")]
-    gas_cap: Option<String>,
-    /// All state is kept
-    #[arg(long, hide = true, value_name = "MODE")]
-    pruning: Option<String>,
-    /// Tracing needs no preparation
-    #[arg(long, hide = true, value_name = "MODE")]
-    tracing: Option<String>,
-    /// State is enumerable in any case
-    #[arg(long, hide = true, value_name = "MODE")]
-    fat_db: Option<String>,
-    /// The node is always awake
-    #[arg(long, hide = true, value_name = "MODE")]
-    mode: Option<String>,
-}
-
 /// A configuration, and a folder that goes when the node ends.
 #[derive(Debug)]
 pub struct Resolved {
@@ -102,36 +78,65 @@ pub struct Resolved {
 }
 
 impl Args {
-    /// The log filter: `--logging`, else `RUST_LOG`, else `info`.
+    /// These arguments with the configuration file merged in, and what in the file nobody understands or what was typed
+    /// without effect. Only a node reads the file here; a command reads it itself.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a file that was named and cannot be read, or one that is wrong.
+    pub fn complete(mut self) -> Result<(Self, Vec<String>), ConfigError> {
+        let mut warnings = Vec::new();
+        if self.command.is_none() {
+            (self.options, warnings) = self.options.with_file(self.config.as_deref())?;
+        }
+        warnings.extend(self.accepted.given.iter().map(|flag| format!("--{flag} has no effect in this node")));
+        Ok((self, warnings))
+    }
+
+    /// The log filter: `--logging`, else `RUST_LOG`, else `info`. A filter of targets alone, as Parity's
+    /// `engine=trace,miner=trace`, leaves everything else at `info`.
     pub fn log_filter(&self) -> String {
         let options = match &self.command {
             Some(Command::Dev(dev)) => &dev.options,
-            None => &self.options,
+            _ => &self.options,
         };
-        let filter = options.logging.clone().or_else(|| std::env::var("RUST_LOG").ok());
-        filter.unwrap_or_else(|| "info".to_owned())
+        let given = options.logging.clone().or_else(|| self.options.logging.clone());
+        match given.or_else(|| std::env::var("RUST_LOG").ok()) {
+            None => "info".to_owned(),
+            Some(filter) if filter.split(',').all(|directive| directive.contains('=')) => format!("info,{filter}"),
+            Some(filter) => filter,
+        }
     }
 
-    /// What was typed, as a configuration.
+    /// What to start: a node, or a development chain. Call [`Self::complete`] first.
     ///
     /// # Errors
     /// [`ConfigError`].
     pub fn resolve(self) -> Result<Resolved, ConfigError> {
         match self.command {
-            None => {
-                let (options, warnings) = self.options.with_file(self.config.as_deref())?;
-                for warning in warnings {
-                    tracing::warn!("configuration: {warning}");
-                }
-                Ok(Resolved { config: Config::resolve(&options)?, temporary: None })
-            }
-            Some(Command::Dev(dev)) => dev.resolve(),
+            Some(Command::Dev(dev)) => dev.resolve(self.options),
+            _ => Ok(Resolved { config: Config::resolve(&self.options)?, temporary: None }),
         }
+    }
+
+    /// Runs the command that is neither a node nor a development chain, or gives the arguments back.
+    ///
+    /// # Errors
+    /// The arguments, when there is no such command.
+    pub fn run_command(self) -> Result<ExitCode, Box<Self>> {
+        let Self { command, config, options, accepted } = self;
+        let result = match command {
+            None | Some(Command::Dev(_)) => return Err(Box::new(Self { command, config, options, accepted })),
+            Some(Command::Chain(command)) => command.run(options.chain),
+            Some(Command::Export(Export::Blocks(args))) => commands::export::blocks(*args, options, config),
+            Some(Command::Import(args)) => commands::import::import(*args, options, config),
+            Some(Command::Snapshot(command)) => command.run(options, config),
+        };
+        Ok(commands::finish(result))
     }
 }
 
 impl Dev {
-    fn resolve(self) -> Result<Resolved, ConfigError> {
+    fn resolve(self, before: Options) -> Result<Resolved, ConfigError> {
         let block_time = match self.block_time {
             None => None,
             Some(seconds) => {
@@ -144,8 +149,9 @@ impl Dev {
                 })?)
             }
         };
+        let options = self.options.or(before);
         let dev = DevConfig { chain_id: self.chain_id, block_time };
-        let (base, temporary): (&Path, _) = match &self.options.base_path {
+        let (base, temporary): (&Path, _) = match &options.base_path {
             Some(path) => (path, None),
             None => {
                 let folder = tempfile::Builder::new().prefix("aurum-dev-").tempdir();
@@ -154,6 +160,6 @@ impl Dev {
             }
         };
         let base = temporary.as_ref().map_or(base, |folder| folder.path());
-        Ok(Resolved { config: Config::dev(&self.options, base, dev)?, temporary })
+        Ok(Resolved { config: Config::dev(&options, base, dev)?, temporary })
     }
 }

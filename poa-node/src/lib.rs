@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod accepted;
 mod adapters;
 pub mod author;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod dev;
 pub mod keys;

@@ -3,23 +3,40 @@
 use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
-use poa_node::cli::{Args, Command, Resolved};
+use poa_node::{
+    cli::{Args, Command, Resolved},
+    commands::one_line,
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     aurum_types::crypto::install();
-    let args = Args::parse();
+    match Args::parse().complete() {
+        Ok((args, warnings)) => run(args, &warnings),
+        Err(error) => failed(&error),
+    }
+}
+
+fn run(args: Args, warnings: &[String]) -> ExitCode {
     let filter = EnvFilter::try_new(args.log_filter()).unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
-    match start(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    for warning in warnings {
+        tracing::warn!("configuration: {warning}");
     }
+    match args.run_command() {
+        Ok(code) => code,
+        Err(args) => match start(*args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(error.as_ref()),
+        },
+    }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    eprintln!("error: {}", one_line(error));
+    ExitCode::FAILURE
 }
 
 #[tokio::main]

@@ -33,6 +33,12 @@ pub enum NodeError {
         /// What the system said.
         source: io::Error,
     },
+    /// A snapshot was being restored into this folder.
+    #[error("a restore was interrupted: run `poa-node snapshot restore` again, or remove {} to sync from peers", path.display())]
+    InterruptedRestore {
+        /// What it left.
+        path: PathBuf,
+    },
     /// The chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -100,6 +106,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
         None => Arc::new(SystemClock),
     };
+    let restoring = crate::config::restoring(&database);
+    if restoring.exists() && !database.exists() {
+        return Err(NodeError::InterruptedRestore { path: restoring });
+    }
     if let Some(folder) = database.parent() {
         std::fs::create_dir_all(folder).map_err(|source| NodeError::Folder { path: folder.to_owned(), source })?;
     }

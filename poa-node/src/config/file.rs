@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::{
     ConfigError,
-    options::{Options, Words},
+    options::{Options, Words, quantity},
 };
 
 /// Sections of Parity that mean nothing here.
@@ -103,7 +103,7 @@ const IGNORED_KEYS: [(&str, &[&str]); 8] = [
             "new_transactions_stats_period",
         ],
     ),
-    ("misc", &["log_file", "color", "ports_shift", "unsafe_expose"]),
+    ("misc", &["log_file", "color", "unsafe_expose"]),
 ];
 
 /// Reads a configuration file. Relative paths in it are taken from its own folder if they exist there, else from the
@@ -140,6 +140,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         base_path: parity.parsed("base_path")?,
         db_path: parity.parsed("db_path")?,
         keys_path: parity.parsed("keys_path")?,
+        strict: parity.parsed("strict")?,
         identity: parity.parsed("identity")?,
         engine_signer: mining.parsed("engine_signer")?,
         password: account.parsed("password")?,
@@ -148,12 +149,13 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         no_empty_blocks: mining.parsed("no_empty_blocks")?,
         reseal_max_period: mining.parsed("reseal_max_period")?,
         reseal_on_txs: mining.parsed("reseal_on_txs")?,
-        gas_floor_target: mining.parsed("gas_floor_target")?,
+        gas_floor_target: mining.number("gas_floor_target")?,
         extra_data: mining.parsed("extra_data")?,
-        min_gas_price: mining.parsed("min_gas_price")?,
+        min_gas_price: mining.number("min_gas_price")?,
         tx_queue_size: mining.parsed("tx_queue_size")?,
         tx_queue_per_sender: mining.parsed("tx_queue_per_sender")?,
         port: network.parsed("port")?,
+        ports_shift: misc.parsed("ports_shift")?,
         interface: network.parsed("interface")?,
         nat: network.parsed("nat")?,
         reserved_peers: network.parsed("reserved_peers")?,
@@ -204,6 +206,16 @@ impl Section {
         let Some(value) = self.table.remove(key) else { return Ok(None) };
         let text = typed(&value).ok_or_else(|| format!("[{}] {key} must be a value or a list", self.name))?;
         text.parse().map(Some).map_err(|error| format!("[{}] {key} = {value}: {error}", self.name))
+    }
+
+    /// As [`Self::parsed`], for numbers that Parity takes as hex strings too.
+    fn number<T: FromStr + TryFrom<u128>>(&mut self, key: &str) -> Result<Option<T>, String>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let Some(value) = self.table.remove(key) else { return Ok(None) };
+        let text = typed(&value).ok_or_else(|| format!("[{}] {key} must be a number", self.name))?;
+        quantity(&text).map(Some).map_err(|error| format!("[{}] {key} = {value}: {error}", self.name))
     }
 
     fn unknown(self) -> Vec<String> {
@@ -280,9 +292,7 @@ mod tests {
             origins = ["all"]
             [footprint]
             tracing = "on"
-            "#
-            .replace("\"0x7A1200\"", "8000000")
-            .as_str(),
+            "#,
         )
         .unwrap();
         assert_eq!(warnings, Vec::<String>::new());

@@ -18,7 +18,10 @@ use aurum_aura::Signer;
 use aurum_network::{Enode, NetworkConfig, NodeKey};
 use aurum_pool::PoolConfig;
 use aurum_rpc::{Apis, Hosts, Origins, Readiness, RpcConfig};
-use aurum_types::{ChainSpec, spec::SpecError};
+use aurum_types::{
+    ChainSpec,
+    spec::{ParseOptions, SpecError},
+};
 
 pub use options::{Options, Words};
 
@@ -141,14 +144,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn resolve(options: &Options) -> Result<Self, ConfigError> {
-        let path = options.chain.clone().ok_or(ConfigError::NoChain)?;
-        let text = read(&path)?;
-        let (spec, warnings) =
-            ChainSpec::parse(&text).map_err(|source| ConfigError::Spec { path: path.clone(), source })?;
-        for warning in warnings {
-            tracing::warn!(spec = %path.display(), "{warning}");
-        }
-        Self::for_chain(options, Arc::new(spec))
+        Self::for_chain(options, read_spec(options)?)
     }
 
     fn for_chain(options: &Options, spec: Arc<ChainSpec>) -> Result<Self, ConfigError> {
@@ -206,6 +202,51 @@ impl Config {
     }
 }
 
+/// A chain and where a node keeps it, for commands that work on the database alone: no key is read or made.
+#[derive(Clone, Debug)]
+pub struct ChainFolder {
+    /// The chain.
+    pub spec: Arc<ChainSpec>,
+    /// Everything of this chain but keys.
+    pub folder: PathBuf,
+    /// Folder of the database, in [`Self::folder`].
+    pub database: PathBuf,
+}
+
+impl ChainFolder {
+    /// Reads the chain spec and names the places; makes nothing.
+    ///
+    /// # Errors
+    /// [`ConfigError`] about the spec.
+    pub fn resolve(options: &Options) -> Result<Self, ConfigError> {
+        let spec = read_spec(options)?;
+        let folder = Places::of(options, &spec).chain;
+        Ok(Self { spec, database: folder.join("db"), folder })
+    }
+
+    /// Where a database is made before it is put in its place: what is here was interrupted.
+    pub fn restoring(&self) -> PathBuf {
+        restoring(&self.database)
+    }
+}
+
+/// Where a restore makes the database that is to stand at `database`.
+pub(crate) fn restoring(database: &Path) -> PathBuf {
+    database.with_extension("restoring")
+}
+
+fn read_spec(options: &Options) -> Result<Arc<ChainSpec>, ConfigError> {
+    let path = options.chain.clone().ok_or(ConfigError::NoChain)?;
+    let text = read(&path)?;
+    let parse = ParseOptions { strict: options.strict.unwrap_or(false), any_engine: false };
+    let (spec, warnings) =
+        ChainSpec::parse_with(&text, parse).map_err(|source| ConfigError::Spec { path: path.clone(), source })?;
+    for warning in warnings {
+        tracing::warn!(spec = %path.display(), "{warning}");
+    }
+    Ok(Arc::new(spec))
+}
+
 /// Where the node keeps its things: Parity's layout.
 struct Places {
     base: PathBuf,
@@ -221,12 +262,20 @@ impl Places {
         let whole = |path: &PathBuf| path.strip_prefix("$BASE").map_or_else(|_| path.clone(), |rest| base.join(rest));
         let keys = options.keys_path.as_ref().map_or_else(|| base.join("keys"), whole);
         let chains = options.db_path.as_ref().map_or_else(|| base.join("chains"), whole);
-        Self {
-            chain: chains.join(&spec.data_dir),
-            keys: vec![keys.join(&spec.data_dir), keys, base.join("keystore")],
-            base,
-        }
+        Self { chain: chains.join(&spec.data_dir), keys: keystores(&keys, &spec.data_dir, &base), base }
     }
+}
+
+/// Where a keystore may lie, in order: Parity's folder of the chain, the flat forms, then folders of other names, since
+/// Parity named them after `dataDir` and operators after the network.
+fn keystores(keys: &Path, data_dir: &str, base: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![keys.join(data_dir), keys.to_owned(), base.join("keystore")];
+    let entries = fs::read_dir(keys).into_iter().flatten().flatten();
+    let mut others: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    others.sort();
+    others.retain(|path| !folders.contains(path));
+    folders.extend(others);
+    folders
 }
 
 /// `$XDG_DATA_HOME/aurum`, or `~/.local/share/aurum`.
@@ -282,7 +331,6 @@ fn network(options: &Options, spec: &ChainSpec, places: &Places) -> Result<Netwo
         value: "***".to_owned(),
         reason: error.to_string(),
     })?;
-    let listen = address("interface", options.interface.as_deref(), options.port.unwrap_or(30303))?;
     let mut reserved = Vec::new();
     if let Some(path) = &options.reserved_peers {
         for (number, line) in read(path)?.lines().enumerate() {
@@ -304,6 +352,10 @@ fn network(options: &Options, spec: &ChainSpec, places: &Places) -> Result<Netwo
         })?);
     }
     reserved.retain(|enode| enode.id != key.id());
+    // As in Parity a node with peers on other machines listens for them; alone it stays on loopback.
+    let usual = if reserved.iter().all(is_here) { "local" } else { "all" };
+    let interface = options.interface.as_deref().unwrap_or(usual);
+    let listen = address("interface", Some(interface), port(options, "port", options.port, 30303)?)?;
     let mut config =
         NetworkConfig::new(key, listen, options.network_id.unwrap_or(spec.params.network_id), spec.header_format());
     config.public_host = match options.nat.as_deref().and_then(|nat| nat.split_once(':')) {
@@ -321,11 +373,12 @@ fn network(options: &Options, spec: &ChainSpec, places: &Places) -> Result<Netwo
 
 fn rpc(options: &Options) -> Result<RpcConfig, ConfigError> {
     let usual = RpcConfig::default();
-    let http =
-        address("jsonrpc-interface", options.jsonrpc_interface.as_deref(), options.jsonrpc_port.unwrap_or(8545))?;
-    let ws = address("ws-interface", options.ws_interface.as_deref(), options.ws_port.unwrap_or(8546))?;
-    let scrape =
-        address("metrics-interface", options.metrics_interface.as_deref(), options.metrics_port.unwrap_or(9545))?;
+    let http_port = port(options, "jsonrpc-port", options.jsonrpc_port, 8545)?;
+    let http = address("jsonrpc-interface", options.jsonrpc_interface.as_deref(), http_port)?;
+    let ws_port = port(options, "ws-port", options.ws_port, 8546)?;
+    let ws = address("ws-interface", options.ws_interface.as_deref(), ws_port)?;
+    let metrics_port = port(options, "metrics-port", options.metrics_port, 9545)?;
+    let scrape = address("metrics-interface", options.metrics_interface.as_deref(), metrics_port)?;
     let with_metrics = options.metrics.unwrap_or(options.metrics_port.is_some());
     let both = |one: &Option<Words>, two: &Option<Words>| {
         let words = |words: &Option<Words>| words.clone().unwrap_or_default().0;
@@ -351,6 +404,24 @@ fn rpc(options: &Options) -> Result<RpcConfig, ConfigError> {
         limits,
         readiness: Readiness { peers: options.min_peers.unwrap_or(0), ..usual.readiness },
         ..usual
+    })
+}
+
+/// Whether a peer is on this machine, as far as its name tells.
+fn is_here(enode: &Enode) -> bool {
+    enode.host == "localhost" || enode.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// A port with `--ports-shift`; 0, any free port, stays what it is.
+fn port(options: &Options, flag: &'static str, given: Option<u16>, usual: u16) -> Result<u16, ConfigError> {
+    let (port, shift) = (given.unwrap_or(usual), options.ports_shift.unwrap_or(0));
+    if port == 0 {
+        return Ok(0);
+    }
+    port.checked_add(shift).ok_or_else(|| ConfigError::Value {
+        flag,
+        value: port.to_string(),
+        reason: format!("with --ports-shift {shift} it is above 65535"),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What was typed: flags with Parity's names, `AURUM_*` variables, and the same things out of a TOML file.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 
@@ -28,7 +28,7 @@ macro_rules! options {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(pub Vec<String>);
 
-impl std::str::FromStr for Words {
+impl FromStr for Words {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -43,12 +43,29 @@ impl Words {
     }
 }
 
+/// A number in decimal, or in hex with 0x as Parity takes it too.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn quantity<T: FromStr + TryFrom<u128>>(text: &str) -> Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    match text.strip_prefix("0x") {
+        None => text.parse().map_err(|error: T::Err| error.to_string()),
+        Some(digits) => {
+            let number = u128::from_str_radix(digits, 16).map_err(|error| error.to_string())?;
+            T::try_from(number).map_err(|_| "the number is too large".to_owned())
+        }
+    }
+}
+
 options! {
     /// Chain spec file
     #[arg(env = "AURUM_CHAIN", value_name = "FILE", help_heading = "Chain")]
     chain: PathBuf,
     /// Folder of this node: keys, network key, database [default: ~/.local/share/aurum]
-    #[arg(short = 'd', env = "AURUM_BASE_PATH", value_name = "DIR", help_heading = "Chain")]
+    #[arg(short = 'd', alias = "datadir", env = "AURUM_BASE_PATH", value_name = "DIR", help_heading = "Chain")]
     base_path: PathBuf,
     /// Folder of databases [default: $BASE/chains]
     #[arg(env = "AURUM_DB_PATH", value_name = "DIR", help_heading = "Chain")]
@@ -56,6 +73,9 @@ options! {
     /// Folder of keystores [default: $BASE/keys]
     #[arg(env = "AURUM_KEYS_PATH", value_name = "DIR", help_heading = "Chain")]
     keys_path: PathBuf,
+    /// Take every warning about the chain spec for an error
+    #[arg(env = "AURUM_STRICT", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Chain")]
+    strict: bool,
     /// Name of this node for its peers
     #[arg(env = "AURUM_IDENTITY", value_name = "NAME", help_heading = "Chain")]
     identity: String,
@@ -82,14 +102,14 @@ options! {
     #[arg(env = "AURUM_RESEAL_ON_TXS", value_name = "none|own|ext|all", help_heading = "Sealing")]
     reseal_on_txs: String,
     /// Gas limit that blocks of ours move towards [default: the parent's]
-    #[arg(env = "AURUM_GAS_FLOOR_TARGET", value_name = "GAS", help_heading = "Sealing")]
+    #[arg(env = "AURUM_GAS_FLOOR_TARGET", value_parser = quantity::<u64>, value_name = "GAS", help_heading = "Sealing")]
     gas_floor_target: u64,
     /// Extra data of our blocks [default: the program's version]
-    #[arg(env = "AURUM_EXTRA_DATA", value_name = "TEXT", help_heading = "Sealing")]
+    #[arg(env = "AURUM_EXTRA_DATA", alias = "extradata", value_name = "TEXT", help_heading = "Sealing")]
     extra_data: String,
 
     /// Least price of a unit of gas for this node's pool, wei; nothing on a gas-free chain [default: 0]
-    #[arg(env = "AURUM_MIN_GAS_PRICE", alias = "gasprice", value_name = "WEI", help_heading = "Transactions")]
+    #[arg(env = "AURUM_MIN_GAS_PRICE", alias = "gasprice", value_parser = quantity::<u128>, value_name = "WEI", help_heading = "Transactions")]
     min_gas_price: u128,
     /// Transactions in the pool
     #[arg(env = "AURUM_TX_QUEUE_SIZE", value_name = "N", help_heading = "Transactions")]
@@ -101,7 +121,10 @@ options! {
     /// Port for peers [default: 30303]
     #[arg(env = "AURUM_PORT", value_name = "PORT", help_heading = "Network")]
     port: u16,
-    /// Address for peers: local, all, or an IP [default: local]
+    /// Added to every port of this node
+    #[arg(env = "AURUM_PORTS_SHIFT", value_name = "N", help_heading = "Network")]
+    ports_shift: u16,
+    /// Address for peers: local, all, or an IP [default: all if a peer is on another machine, else local]
     #[arg(env = "AURUM_INTERFACE", value_name = "IP", help_heading = "Network")]
     interface: String,
     /// How others reach this node: none, any, or extip:HOST [default: any]
@@ -117,35 +140,35 @@ options! {
     #[arg(env = "AURUM_BOOTNODES", value_name = "ENODE,..", help_heading = "Network")]
     bootnodes: Words,
     /// Secret of the node's identity: 64 hex digits, or a file with them [default: $BASE/network/key]
-    #[arg(env = "AURUM_NODE_KEY", hide_env_values = true, value_name = "KEY", help_heading = "Network")]
+    #[arg(env = "AURUM_NODE_KEY", alias = "nodekey", hide_env_values = true, value_name = "KEY", help_heading = "Network")]
     node_key: String,
     /// Most peers [default: 50]
-    #[arg(env = "AURUM_MAX_PEERS", value_name = "N", help_heading = "Network")]
+    #[arg(env = "AURUM_MAX_PEERS", aliases = ["maxpeers", "peers"], value_name = "N", help_heading = "Network")]
     max_peers: usize,
     /// Peers without which /ready says no [default: 0]
     #[arg(env = "AURUM_MIN_PEERS", value_name = "N", help_heading = "Network")]
     min_peers: usize,
     /// Network id, if not the chain spec's
-    #[arg(env = "AURUM_NETWORK_ID", value_name = "ID", help_heading = "Network")]
+    #[arg(env = "AURUM_NETWORK_ID", alias = "networkid", value_name = "ID", help_heading = "Network")]
     network_id: u64,
 
     /// No JSON-RPC over HTTP
-    #[arg(env = "AURUM_NO_JSONRPC", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "JSON-RPC")]
+    #[arg(env = "AURUM_NO_JSONRPC", alias = "jsonrpc-off", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "JSON-RPC")]
     no_jsonrpc: bool,
     /// Port of JSON-RPC over HTTP [default: 8545]
-    #[arg(env = "AURUM_JSONRPC_PORT", value_name = "PORT", help_heading = "JSON-RPC")]
+    #[arg(env = "AURUM_JSONRPC_PORT", alias = "rpcport", value_name = "PORT", help_heading = "JSON-RPC")]
     jsonrpc_port: u16,
     /// Address of JSON-RPC over HTTP: local, all, or an IP [default: local]
-    #[arg(env = "AURUM_JSONRPC_INTERFACE", value_name = "IP", help_heading = "JSON-RPC")]
+    #[arg(env = "AURUM_JSONRPC_INTERFACE", alias = "rpcaddr", value_name = "IP", help_heading = "JSON-RPC")]
     jsonrpc_interface: String,
     /// Web pages that may call: none, all, or origins [default: none]
-    #[arg(env = "AURUM_JSONRPC_CORS", value_name = "URL,..", help_heading = "JSON-RPC")]
+    #[arg(env = "AURUM_JSONRPC_CORS", alias = "rpccorsdomain", value_name = "URL,..", help_heading = "JSON-RPC")]
     jsonrpc_cors: Words,
     /// Names by which this node may be called: none, all, or names [default: none]
     #[arg(env = "AURUM_JSONRPC_HOSTS", value_name = "HOST,..", help_heading = "JSON-RPC")]
     jsonrpc_hosts: Words,
     /// Namespaces: names, all, safe, -name [default: safe]
-    #[arg(env = "AURUM_JSONRPC_APIS", value_name = "API,..", help_heading = "JSON-RPC")]
+    #[arg(env = "AURUM_JSONRPC_APIS", alias = "rpcapi", value_name = "API,..", help_heading = "JSON-RPC")]
     jsonrpc_apis: Words,
     /// No JSON-RPC over WebSocket
     #[arg(env = "AURUM_NO_WS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "JSON-RPC")]

@@ -1,0 +1,111 @@
+//! `poa-node snapshot …`: the state at a final block as a file, and a node's folder out of one.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use alloy::primitives::Bytes;
+use anyhow::Context as _;
+use aurum_chain::state_snapshot::{SnapshotSummary, create_snapshot, restore_snapshot, verify_snapshot};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{
+    Answer, Folder,
+    chain::{Genesis, SpecArgs, load},
+    export::into_file,
+    json::{bytes, uint64},
+    offline,
+};
+use crate::config::{ChainFolder, Options};
+
+/// What to do with a snapshot.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Write the state at the newest final block to a file
+    Create(Box<WithFolder>),
+    /// Check a file: every checksum, block, code and leaf, and the state root against its block's header
+    Verify(Verify),
+    /// Make a node's folder from a file; the folder must not hold this chain yet
+    Restore(Box<WithFolder>),
+}
+
+/// Which file, which folder.
+#[derive(Debug, clap::Args)]
+pub struct WithFolder {
+    /// Snapshot file
+    pub file: PathBuf,
+    /// Where the chain is, or is to be.
+    #[command(flatten)]
+    pub folder: Folder,
+}
+
+/// Which file, which chain.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// Snapshot file
+    pub file: PathBuf,
+    /// The chain.
+    #[command(flatten)]
+    pub spec: SpecArgs,
+}
+
+impl SnapshotCommand {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// When a node is using the folder, the file cannot be read or written, or a snapshot is refused.
+    pub fn run(self, before: Options, config: Option<PathBuf>) -> anyhow::Result<Answer> {
+        match self {
+            Self::Create(args) => create(&args.file, &ChainFolder::resolve(&args.folder.options(before, config)?)?),
+            Self::Verify(args) => {
+                let loaded = load(&args.spec.or(before.chain), false)?;
+                let genesis = Genesis::of(&loaded.spec)?;
+                let summary = verify_snapshot(&loaded.spec, &genesis.header, open(&args.file)?)?;
+                Ok(Answer::yes(describe(&args.file, &summary)))
+            }
+            Self::Restore(args) => restore(&args.file, &ChainFolder::resolve(&args.folder.options(before, config)?)?),
+        }
+    }
+}
+
+fn create(file: &Path, folder: &ChainFolder) -> anyhow::Result<Answer> {
+    anyhow::ensure!(offline::has_database(&folder.database), "no chain in {}", folder.database.display());
+    // No certificate is at hand here; an empty one says so.
+    let certificate = |_: &aurum_chain::Chain, _, _| Bytes::new();
+    let summary = into_file(file, |out| Ok(create_snapshot(offline::config(folder), certificate, out)?))?;
+    Ok(Answer::yes(describe(file, &summary)))
+}
+
+fn restore(file: &Path, folder: &ChainFolder) -> anyhow::Result<Answer> {
+    let input = open(file)?;
+    let genesis = Genesis::of(&folder.spec)?;
+    std::fs::create_dir_all(&folder.folder)
+        .with_context(|| format!("cannot make the folder {}", folder.folder.display()))?;
+    let draft = folder.restoring();
+    let summary = restore_snapshot(&folder.spec, &genesis.header, input, &folder.database, &draft)?;
+    Ok(Answer::yes(describe(file, &summary)))
+}
+
+fn open(file: &Path) -> anyhow::Result<impl Read> {
+    let input = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(BufReader::with_capacity(1 << 20, input))
+}
+
+fn describe(file: &Path, summary: &SnapshotSummary) -> Value {
+    json!({
+        "file": file.display().to_string(),
+        "genesisHash": bytes(summary.genesis),
+        "number": uint64(summary.number),
+        "hash": bytes(summary.hash),
+        "stateRoot": bytes(summary.state_root),
+        "blocks": uint64(summary.blocks),
+        "accounts": uint64(summary.accounts),
+        "slots": uint64(summary.slots),
+        "codes": uint64(summary.codes),
+        "bytes": uint64(summary.bytes),
+        "certificate": if summary.certificate.is_empty() { Value::Null } else { bytes(&summary.certificate) },
+    })
+}
