@@ -39,7 +39,7 @@ fmt: ## Format Rust, and Solidity where the Node packages are installed
 	cargo fmt --all
 	@[ ! -x contracts/node_modules/.bin/forge ] || (cd contracts && node_modules/.bin/forge fmt)
 
-lint: ## Clippy with warnings as errors, formatting, licenses
+lint: setup-test ## Clippy with warnings as errors, formatting, licenses
 	@tests/run lint
 
 docs: ## API documentation, warnings as errors

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
+use aurum_contracts::Addresses;
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -14,7 +15,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    addresses::Addresses,
     board::{Board, Note},
     journal::{Journal, JournalError},
     lane::Lane,

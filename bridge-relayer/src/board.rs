@@ -7,12 +7,11 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256};
+use aurum_contracts::{BridgeSide, Sides, TokenPair};
 use serde::Serialize;
 
 use crate::{
-    addresses::{BridgeSide, TokenPair},
     chain::{BlockRef, View},
-    lane::Sides,
     state::Key,
 };
 

@@ -16,24 +16,14 @@ use alloy::{
     sol_types::SolEvent,
     transports::{RpcError, TransportErrorKind},
 };
-use aurum_contracts::{BridgeValidators, ForeignBridge};
+use aurum_contracts::{BridgeSide, BridgeValidators, Finality, ForeignBridge, Side};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::{addresses::BridgeSide, deposit::Deposit, lane::Side};
+use crate::deposit::Deposit;
 
 /// Longest wait for one answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-
-/// When a block counts as final. In TOML and JSON: `"tag"` or `{ confirmations = 12 }`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Finality {
-    /// The chain says so: the block tag `finalized`.
-    Tag,
-    /// That many blocks are on top of it; for chains without the tag.
-    Confirmations(u64),
-}
 
 /// A block, named so that a reorganisation shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,13 +7,8 @@ use std::{
     time::Duration,
 };
 
+use aurum_contracts::{Addresses, AddressesError, Finality, Sides};
 use serde::Deserialize;
-
-use crate::{
-    addresses::{Addresses, AddressesError},
-    chain::Finality,
-    lane::Sides,
-};
 
 /// Settings of one relayer, read and checked.
 #[derive(Clone, Debug)]
@@ -184,7 +179,7 @@ impl Config {
 fn chain(file: FileChain, rpc: Option<String>, deployed: Option<Finality>) -> Result<ChainConfig, ConfigError> {
     Ok(ChainConfig {
         rpc: rpc.unwrap_or(file.rpc),
-        finality: file.finality.or(deployed).unwrap_or(Finality::Tag),
+        finality: file.finality.or(deployed).unwrap_or_default(),
         poll: seconds("poll", file.poll)?,
         replace_after: seconds("replace_after", file.replace_after)?,
         max_fee: u128::from(file.max_fee_gwei) * GWEI,

@@ -1,10 +1,10 @@
 //! A deposit as its chain reports it.
 
 use alloy::primitives::{Address, B256, U256};
-use aurum_contracts::{MESSAGE_VERSION, Transfer, transfer_id};
+use aurum_contracts::{BridgeSide, MESSAGE_VERSION, Transfer, transfer_id};
 use serde::{Deserialize, Serialize};
 
-use crate::{addresses::BridgeSide, chain::BlockRef};
+use crate::chain::BlockRef;
 
 /// A `Deposited` event and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,12 @@ use alloy::{
     primitives::{Address, B256, Bytes},
     providers::DynProvider,
 };
-use aurum_contracts::HomeBridge;
+use aurum_contracts::{HomeBridge, Side, Sides};
 
 use crate::{
     chain::{Chain, ChainError, View},
     decide::{Executed, Facts, Obstacle, distance},
-    lane::{Lane, Side, Sides},
+    lane::Lane,
     state::{Attestation, Record, Step, Work},
 };
 

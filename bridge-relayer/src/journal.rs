@@ -25,13 +25,13 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
+use aurum_contracts::{Addresses, Side};
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    addresses::Addresses,
     chain::BlockRef,
-    lane::{Lane, Side},
+    lane::Lane,
     state::{Key, Record, Work},
     submit::Flight,
 };

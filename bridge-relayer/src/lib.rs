@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod addresses;
 mod api;
 mod board;
 mod chain;
@@ -22,15 +21,14 @@ mod state;
 mod submit;
 mod watch;
 
-pub use addresses::{Addresses, AddressesError, BridgeSide, TokenPair};
-pub use chain::{BlockRef, ChainError, Finality};
+pub use chain::{BlockRef, ChainError};
 pub use config::{ChainConfig, Config, ConfigError, Overrides};
 pub use decide::{Action, Executed, Facts, Obstacle, Why, decide, distance};
 pub use deposit::Deposit;
 pub use facts::DigestMismatch;
 pub use fees::Fees;
 pub use journal::{CRASH_AT, Cursor, Journal, JournalError};
-pub use lane::{Lane, Side, Sides};
+pub use lane::Lane;
 pub use relayer::RelayerError;
 pub use run::{Handle, StartError, run};
 pub use sign::{Draft, KeyError, SignedTx};

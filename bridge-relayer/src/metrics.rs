@@ -2,13 +2,14 @@
 
 use std::sync::atomic::AtomicU64;
 
+use aurum_contracts::Side;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-use crate::lane::{Lane, Side};
+use crate::lane::Lane;
 
 /// Label of numbers per chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,15 +41,15 @@ pub(crate) struct Metrics {
     pub(crate) done: Family<LaneLabel, Counter>,
 }
 
-impl Side {
-    pub(crate) const fn label(self) -> ChainLabel {
-        ChainLabel { chain: self.name() }
+impl From<Side> for ChainLabel {
+    fn from(side: Side) -> Self {
+        Self { chain: side.name() }
     }
 }
 
-impl Lane {
-    pub(crate) const fn label(self) -> LaneLabel {
-        LaneLabel { direction: self.name() }
+impl From<Lane> for LaneLabel {
+    fn from(lane: Lane) -> Self {
+        Self { direction: lane.name() }
     }
 }
 

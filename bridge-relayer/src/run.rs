@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use aurum_contracts::{Side, Sides};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -12,7 +13,6 @@ use crate::{
     chain::{Chain, ChainError},
     config::Config,
     journal::{Journal, JournalError},
-    lane::{Side, Sides},
     metrics::Metrics,
     relayer::{Parts, Relayer, RelayerError},
     sign::{Key, KeyError},

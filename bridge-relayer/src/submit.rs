@@ -19,13 +19,13 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
 };
+use aurum_contracts::Side;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
 use crate::{
     chain::{BlockRef, Chain, ChainError, View},
     fees::Fees,
-    lane::Side,
     send::{Sent, send},
     sign::{self, Draft, SignedTx},
     state::{Event, Key, Work},

@@ -4,13 +4,13 @@
 //! journal has exactly as many deposits as the contract counts there; a node that leaves logs out, or is behind, shows
 //! as a gap or as a number missing, and the range is read again.
 
+use aurum_contracts::Side;
 use tracing::warn;
 
 use crate::{
     chain::{BlockRef, Chain, ChainError, View},
     deposit::Deposit,
     journal::Cursor,
-    lane::Side,
 };
 
 /// Blocks asked for in one `eth_getLogs`: halved when the node refuses, doubled when it answers.

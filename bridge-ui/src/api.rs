@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256};
+use aurum_contracts::{Side, TokenPair};
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -15,10 +16,8 @@ use serde_json::{Value, json};
 
 use crate::{
     app::App,
-    config::TokenPair,
     prepare::{Prepared, Unprepared},
     quote::Wish,
-    side::Side,
 };
 
 /// All routes below `/api/v1`.

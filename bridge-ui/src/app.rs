@@ -1,15 +1,9 @@
 //! What every handler shares: the two chains, where the bridge is, the relayers.
 
 use alloy::transports::TransportError;
+use aurum_contracts::{Addresses, Side, Sides};
 
-use crate::{
-    cache::Cache,
-    chain::Chain,
-    config::{Addresses, Config},
-    relayers::Relayers,
-    side::{Side, Sides},
-    transfer::Progress,
-};
+use crate::{cache::Cache, chain::Chain, config::Config, relayers::Relayers, transfer::Progress};
 
 /// Shared by all handlers, behind an `Arc`.
 #[derive(Debug)]
@@ -62,7 +56,7 @@ impl App {
 
     /// One of the chains.
     pub(crate) const fn chain(&self, side: Side) -> &Chain {
-        self.chains.of(side)
+        self.chains.get(side)
     }
 
     /// The consortium's chain.

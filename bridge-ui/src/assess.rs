@@ -1,12 +1,11 @@
 //! What the facts about one transfer mean for the person waiting for it. Pure.
 
 use alloy::primitives::{Address, U256};
+use aurum_contracts::{Side, TokenPair};
 use serde::Serialize;
 
 use crate::{
     chain::Execution,
-    config::TokenPair,
-    side::Side,
     time,
     transfer::{Deposit, text},
 };

@@ -8,16 +8,13 @@ use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder},
     transports::{RpcError, TransportError},
 };
-use aurum_contracts::{BridgeValidators, BridgedToken, ForeignBridge, HomeBridge, Permissions, genesis};
+use aurum_contracts::{
+    BridgeSide, BridgeValidators, BridgedToken, Finality, ForeignBridge, HomeBridge, Permissions, Side, genesis,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{
-    cache::Cache,
-    config::{BridgeSide, ChainConfig, Finality},
-    refusal,
-    side::Side,
-};
+use crate::{cache::Cache, config::ChainConfig, refusal};
 
 /// Longest wait for one answer of a node.
 const ANSWER_LIMIT: Duration = Duration::from_secs(6);
@@ -367,7 +364,7 @@ impl Chain {
         let (latest, tagged, paused) = tokio::join!(
             self.ask::<Option<Block>>("eth_getBlockByNumber", json!(["latest", false])),
             async {
-                match self.at.finality {
+                match self.at.finality() {
                     Finality::Tag => self
                         .ask::<Option<Block>>("eth_getBlockByNumber", json!(["finalized", false]))
                         .await
@@ -383,7 +380,7 @@ impl Chain {
             detail: "the node has no blocks".into(),
         })?;
         let number = latest.number.to::<u64>();
-        let finalized = match self.at.finality {
+        let finalized = match self.at.finality() {
             Finality::Tag => tagged.map(|block| block.number.to::<u64>()),
             Finality::Confirmations(depth) => number.checked_sub(depth),
         };

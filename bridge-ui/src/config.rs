@@ -6,13 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::primitives::{Address, B256};
-use serde::{Deserialize, Serialize};
-
-use crate::side::{Side, Sides};
-
-/// Version of `addresses.json` this program reads.
-const ADDRESSES_VERSION: u32 = 1;
+use alloy::primitives::Address;
+use aurum_contracts::{Addresses, AddressesError, Sides};
+use serde::Deserialize;
 
 /// Everything [`run`](crate::run) needs.
 #[derive(Clone, Debug)]
@@ -43,64 +39,6 @@ pub struct ChainConfig {
     pub permissions: Option<Address>,
 }
 
-/// Contents of `addresses.json`, as `bridge-relayer deploy` writes it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Addresses {
-    version: u32,
-    /// The consortium's side.
-    pub home: BridgeSide,
-    /// The public side.
-    pub foreign: BridgeSide,
-    /// Every pair of tokens.
-    pub tokens: Vec<TokenPair>,
-}
-
-/// One side of the bridge.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BridgeSide {
-    /// EIP-155 chain id.
-    pub chain_id: u64,
-    /// Proxy of the bridge.
-    pub bridge: Address,
-    /// Proxy of its validators.
-    pub validators: Address,
-    /// There is nothing of the bridge before this block.
-    pub deploy_block: u64,
-    /// Hash of block 0, where known.
-    #[serde(default)]
-    pub genesis: Option<B256>,
-    /// When a block counts as final.
-    #[serde(default)]
-    pub finality: Finality,
-}
-
-/// When a block counts as final: `"tag"` or `{"confirmations": 12}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Finality {
-    /// The chain says so: the block tag `finalized`.
-    #[default]
-    Tag,
-    /// That many blocks are on top of it.
-    Confirmations(u64),
-}
-
-/// A token and its form on the other side.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenPair {
-    /// As the foreign token calls itself.
-    pub symbol: String,
-    /// As the foreign token calls itself.
-    pub name: String,
-    /// Of both tokens.
-    pub decimals: u8,
-    /// Token on the public chain.
-    pub foreign: Address,
-    /// Token on the home chain.
-    pub home: Address,
-}
-
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -120,22 +58,9 @@ pub enum ConfigError {
         /// What is wrong.
         source: Box<toml::de::Error>,
     },
-    /// The addresses file is not one.
-    #[error("{path} is not an addresses file: {source}")]
-    Json {
-        /// Which file.
-        path: String,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// Another program version wrote the addresses file.
-    #[error("{path} has version {version}, this program reads {ADDRESSES_VERSION}")]
-    Version {
-        /// Which file.
-        path: String,
-        /// What it says.
-        version: u32,
-    },
+    /// The addresses file cannot be used.
+    #[error(transparent)]
+    Addresses(#[from] AddressesError),
     /// A URL is none.
     #[error("{key} = \"{url}\" is not a URL: {reason}")]
     Url {
@@ -209,60 +134,19 @@ impl ChainConfig {
     }
 }
 
-impl Addresses {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// When it is missing, no such file, or of another version.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = read(path)?;
-        Self::parse(&text, &path.display().to_string())
-    }
-
-    fn parse(text: &str, path: &str) -> Result<Self, ConfigError> {
-        let addresses: Self =
-            serde_json::from_str(text).map_err(|source| ConfigError::Json { path: path.to_owned(), source })?;
-        match addresses.version {
-            ADDRESSES_VERSION => Ok(addresses),
-            version => Err(ConfigError::Version { path: path.to_owned(), version }),
-        }
-    }
-
-    /// One side.
-    pub const fn side(&self, side: Side) -> &BridgeSide {
-        match side {
-            Side::Home => &self.home,
-            Side::Foreign => &self.foreign,
-        }
-    }
-
-    /// The pair one of whose tokens is `token`.
-    pub fn pair(&self, side: Side, token: Address) -> Option<&TokenPair> {
-        self.tokens.iter().find(|pair| pair.on(side) == token)
-    }
-}
-
-impl TokenPair {
-    /// The token on one side.
-    pub const fn on(&self, side: Side) -> Address {
-        match side {
-            Side::Home => self.home,
-            Side::Foreign => self.foreign,
-        }
-    }
-}
-
 fn read(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|source| ConfigError::Io { path: path.display().to_string(), source })
 }
 
 #[cfg(test)]
 mod tests {
+    use aurum_contracts::Finality;
+
     use super::*;
 
     const ADDRESSES: &str = r#"{ "version": 1,
         "home": { "chainId": 2026, "bridge": "0x0000000000000000000000000000000000000011", "validators": "0x0000000000000000000000000000000000000012", "deployBlock": 12, "genesis": "0x0101010101010101010101010101010101010101010101010101010101010101" },
-        "foreign": { "chainId": 1337, "bridge": "0x0000000000000000000000000000000000000021", "validators": "0x0000000000000000000000000000000000000022", "deployBlock": 34, "finality": { "confirmations": 12 } },
+        "foreign": { "chainId": 1337, "bridge": "0x0000000000000000000000000000000000000021", "validators": "0x0000000000000000000000000000000000000022", "deployBlock": 34, "genesis": "0x0202020202020202020202020202020202020202020202020202020202020202", "finality": { "confirmations": 12 } },
         "tokens": [] }"#;
     const TOML: &str = "addresses = \"a.json\"\nrelayers = [\"http://127.0.0.1:8580/\"]\n\
         [home]\nrpc = \"http://127.0.0.1:8545\"\nname = \"Home\"\ncurrency = \"AUR\"\n\
@@ -281,8 +165,7 @@ mod tests {
         assert_eq!(config.listen, default_listen());
         assert_eq!(config.relayers, ["http://127.0.0.1:8580"]);
         assert_eq!(config.chains.home.wallet_rpc(), "http://127.0.0.1:8545");
-        assert_eq!(config.addresses.foreign.finality, Finality::Confirmations(12));
-        assert_eq!(config.addresses.home.finality, Finality::Tag);
+        assert_eq!(config.addresses.foreign.finality(), Finality::Confirmations(12));
     }
 
     #[test]
@@ -292,6 +175,6 @@ mod tests {
         let url = config(&TOML.replace("http://127.0.0.1:28545", "nowhere"), ADDRESSES).unwrap_err();
         assert!(url.to_string().contains("foreign.rpc"), "{url}");
         let version = config(TOML, &ADDRESSES.replace("\"version\": 1", "\"version\": 2")).unwrap_err();
-        assert!(matches!(version, ConfigError::Version { version: 2, .. }), "{version}");
+        assert!(matches!(version, ConfigError::Addresses(AddressesError::Version { version: 2, .. })), "{version}");
     }
 }

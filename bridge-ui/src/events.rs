@@ -1,9 +1,9 @@
 //! Logs of the contracts this system knows, as name and fields.
 
 use alloy::{primitives::U256, sol_types::SolEventInterface};
-use aurum_contracts::{BridgeValidators, BridgedToken, HomeBridge, Permissions, ValidatorSet};
+use aurum_contracts::{BridgeValidators, BridgedToken, HomeBridge, Permissions, Side, ValidatorSet};
 
-use crate::{app::App, chain::Log, side::Side, transfer::text};
+use crate::{app::App, chain::Log, transfer::text};
 
 /// A log in words.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,13 +14,11 @@ mod quote;
 mod refusal;
 mod relayers;
 mod server;
-mod side;
 mod status;
 mod time;
 mod transfer;
 
 pub use app::AppError;
 pub use chain::Unanswered;
-pub use config::{Addresses, BridgeSide, ChainConfig, Config, ConfigError, Finality, TokenPair};
+pub use config::{ChainConfig, Config, ConfigError};
 pub use server::{Handle, ServerError, run};
-pub use side::{Side, Sides};

@@ -4,7 +4,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol_types::SolCall,
 };
-use aurum_contracts::{BridgedToken, ForeignBridge, HomeBridge};
+use aurum_contracts::{BridgedToken, ForeignBridge, HomeBridge, Side, TokenPair};
 use serde::Serialize;
 use serde_json::json;
 
@@ -12,11 +12,9 @@ use crate::{
     amount,
     app::App,
     chain::{Chain, Unanswered},
-    config::TokenPair,
     quote::Wish,
     refusal,
     relayers::Told,
-    side::Side,
     transfer::deposits,
 };
 

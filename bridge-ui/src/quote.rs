@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, U256};
-use aurum_contracts::rights;
+use aurum_contracts::{Side, TokenPair, rights};
 use serde::Serialize;
 
 use crate::{
     amount,
     app::App,
     chain::{Chain, Heads, TokenState, Unanswered},
-    config::TokenPair,
-    side::Side,
     transfer::text,
 };
 

@@ -4,9 +4,9 @@ use alloy::{
     primitives::{Bytes, FixedBytes, U256},
     sol_types::{Panic, Revert, SolError, SolInterface},
 };
-use aurum_contracts::{BridgedToken, ForeignBridge, HomeBridge, RlcLikeToken};
+use aurum_contracts::{BridgedToken, ForeignBridge, HomeBridge, RlcLikeToken, TokenPair};
 
-use crate::{amount, config::TokenPair};
+use crate::amount;
 
 /// Revert data as a sentence without full stop, if it is one of the errors of the bridge, its tokens or Solidity.
 /// Amounts are told in whole tokens where the token is known.

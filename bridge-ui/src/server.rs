@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use aurum_contracts::Side;
 use axum::{
     Json, Router,
     extract::{Request, State},
@@ -20,7 +21,6 @@ use crate::{
     app::{App, AppError},
     config::Config,
     pages,
-    side::Side,
 };
 
 /// No page takes longer; every question to a node has its own, shorter limit.

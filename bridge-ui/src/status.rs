@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, U256};
+use aurum_contracts::{Side, Sides, TokenPair};
 use futures::future::join_all;
 use serde::Serialize;
 
 use crate::{
     app::App,
     chain::{Heads, ValidatorsState},
-    config::TokenPair,
     relayers::RelayerState,
-    side::{Side, Sides},
 };
 
 /// All of it.

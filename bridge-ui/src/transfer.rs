@@ -10,7 +10,7 @@ use alloy::{
     primitives::{Address, B256, U256},
     sol_types::SolEvent,
 };
-use aurum_contracts::{ForeignBridge, Transfer as Message};
+use aurum_contracts::{ForeignBridge, Side, TokenPair, Transfer as Message};
 use futures::future::join_all;
 use serde::Serialize;
 
@@ -19,9 +19,7 @@ use crate::{
     app::App,
     assess::{Attestations, Facts, Obstacle, Step, assess},
     chain::{Chain, Execution, Receipt, Unanswered},
-    config::TokenPair,
     relayers::Told,
-    side::Side,
 };
 
 /// How long an answer serves everybody who asks.

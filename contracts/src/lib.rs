@@ -1,15 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod addresses;
 mod artifact;
 mod bindings;
 pub mod genesis;
+mod side;
 mod transfer;
 
+pub use addresses::{Addresses, AddressesError, BridgeSide, Finality, TokenPair};
 pub use artifact::{Artifact, ArtifactError};
 pub use bindings::{
     BridgeValidators, BridgedToken, Erc1967Proxy, ForeignBridge, HomeBridge, Permissions, RlcLikeToken,
     TimelockController, ValidatorSet,
 };
+pub use side::{Side, Sides};
 pub use transfer::{MESSAGE_VERSION, Transfer, bridge_domain, transfer_id};
 
 /// Rights of an account on the home chain, as [`Permissions`] stores them.

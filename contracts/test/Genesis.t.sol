@@ -30,9 +30,8 @@ contract GenesisTest is Test {
         (validators[0], validators[1], validators[2]) = (B, A, C);
         address governor = vm.parseJsonAddress(fixture, ".permissions.proxy");
         vm.record();
-        address proxy = address(
-            new ERC1967Proxy(implementation, abi.encodeCall(ValidatorSet.initialize, (validators, governor)))
-        );
+        address proxy =
+            address(new ERC1967Proxy(implementation, abi.encodeCall(ValidatorSet.initialize, (validators, governor))));
         compare("validatorSet", proxy, implementation);
     }
 
@@ -46,9 +45,7 @@ contract GenesisTest is Test {
         (rights[0], rights[1], rights[2]) = (23, 0, 7);
         vm.record();
         address proxy = address(
-            new ERC1967Proxy(
-                implementation, abi.encodeCall(Permissions.initialize, (admins, 2, 16, accounts, rights))
-            )
+            new ERC1967Proxy(implementation, abi.encodeCall(Permissions.initialize, (admins, 2, 16, accounts, rights)))
         );
         compare("permissions", proxy, implementation);
     }

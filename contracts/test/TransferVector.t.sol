@@ -25,8 +25,16 @@ contract TransferVectorTest is Test {
             policyEpoch: 0,
             validatorEpoch: 5
         });
-        eq(this.digest(t, TransferLib.domain(2026, bridge)), bytes32(0xf491715805015e52fac814dba2a31539ef600d8f17ecbbcc87f542ecd3c6584c), "digest");
-        eq(TransferLib.identity(1, t.srcBridge, 2026, bridge, 7), bytes32(0xe14d8f6387184239720a2799b385d20609b5fc3330cb3d5a71c4e42a274067b6), "identity");
+        eq(
+            this.digest(t, TransferLib.domain(2026, bridge)),
+            bytes32(0xf491715805015e52fac814dba2a31539ef600d8f17ecbbcc87f542ecd3c6584c),
+            "digest"
+        );
+        eq(
+            TransferLib.identity(1, t.srcBridge, 2026, bridge, 7),
+            bytes32(0xe14d8f6387184239720a2799b385d20609b5fc3330cb3d5a71c4e42a274067b6),
+            "identity"
+        );
         eq(TransferLib.body(t), bytes32(0x35cf1e04a3e26d3e289ca5f0da8f7e07c0d8aebe19b5c8964ac27b25e7727e43), "body");
     }
 }

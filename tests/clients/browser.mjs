@@ -1,5 +1,5 @@
-// A person with a wallet crosses the bridge in Chromium, touching only what can be seen.
-// node browser.mjs '{"chromium","page","width","height","amount","profile","shots","key","chains":{"0x539":rpc,…},"start":"0x7ea"}'
+// A person with a wallet crosses the bridge in Chromium and comes back, touching only what can be seen.
+// node browser.mjs '{"chromium","page","width","height","amount","back","profile","shots","key","chains":{"0x539":rpc,…},"start":"0x7ea"}'
 //
 // The wallet lives in this process: the page sees an EIP-1193 provider, announced by EIP-6963, and every request it makes
 // comes here, where a real key signs. It begins on the wrong network.
@@ -155,39 +155,36 @@ const picture = async (name) => {
 };
 const text = async (selector) => (await page.locator(selector).first().textContent())?.trim() ?? "";
 
-try {
-  await page.goto(want.page);
-  await picture("arrived");
-
-  await page.click("#connect");
-  const choice = page.locator("#wallets button:visible").first();
+/** Connects the wallet unless the page remembers it. */
+async function connect() {
   const account = page.locator("#account");
-  await Promise.race([
-    choice.waitFor().then(() => choice.click()),
-    page.waitForFunction(() => /0x/i.test(document.querySelector("#account")?.textContent ?? "")),
-  ]);
-  await page.waitForFunction(() => /0x/i.test(document.querySelector("#account")?.textContent ?? ""));
+  const connected = () => page.waitForFunction(() => /0x/i.test(document.querySelector("#account")?.textContent ?? ""));
+  if (!/0x/i.test((await account.textContent()) ?? "")) {
+    await page.click("#connect");
+    const choice = page.locator("#wallets button:visible").first();
+    await Promise.race([choice.waitFor().then(() => choice.click()), connected()]);
+  }
+  await connected();
   expect((await account.textContent()).toLowerCase().includes(purse.address.slice(2, 6).toLowerCase()), "another account is shown");
+}
 
+/** Fills the form in and follows the transfer to its end. Returns the seconds from the click, and the transactions named. */
+async function cross(from, amount) {
   await page.locator("#network-notice").waitFor({ state: "visible" });
-  await picture("wrong-network");
+  await picture(`${from}-wrong-network`);
   await page.click("#switch-network");
   await page.locator("#network-notice").waitFor({ state: "hidden" });
 
-  await page.fill("#amount", want.amount);
-  await page.waitForFunction(
-    (amount) => (document.querySelector("#receives")?.textContent ?? "").includes(amount),
-    want.amount,
-  );
-  const submit = page.locator("#submit");
+  await page.fill("#amount", amount);
+  await page.waitForFunction((typed) => (document.querySelector("#receives")?.textContent ?? "").includes(typed), amount);
   await page.waitForFunction(() => !document.querySelector("#submit").disabled);
-  await picture("filled-in");
+  await picture(`${from}-filled-in`);
   const started = Date.now();
-  await submit.click();
+  await page.click("#submit");
 
-  await page.waitForURL(/\/transfer\/foreign\/0x[0-9a-f]{64}/);
+  await page.waitForURL(new RegExp(`/transfer/${from}/0x[0-9a-f]{64}`));
   await page.locator("li[data-step=deposited]").waitFor();
-  await picture("on-its-way");
+  await picture(`${from}-on-its-way`);
   await page.reload();
   await page.locator("li[data-step=executed][data-state=done]").waitFor();
   const seconds = (Date.now() - started) / 1000;
@@ -197,14 +194,27 @@ try {
   expect((await text("section.transfer h2")).includes("Arrived"), "the page does not say that it arrived");
   const links = await page.locator("dl.links code").allTextContents();
   expect(new Set(links).size === 2, `the page names ${links.length} transactions`);
-  await picture("done");
+  await picture(`${from}-done`);
+  return { seconds, links };
+}
+
+try {
+  await page.goto(want.page);
+  await picture("arrived");
+  await connect();
+  const there = await cross("foreign", want.amount);
+
+  await page.click('nav a[href="/"]');
+  await page.click("#direction");
+  await connect();
+  const back = await cross("home", want.back);
 
   await page.click('nav a[href="/status"]');
   await page.locator("h1").waitFor();
   await picture("status");
   expect(elsewhere.length === 0, `the page asked elsewhere: ${elsewhere}`);
   expect(complaints.length === 0, `the browser complains: ${complaints.join("; ")}`);
-  console.log(JSON.stringify({ seconds, address: purse.address, sent: purse.sent, links, shots: shot }));
+  console.log(JSON.stringify({ there, back, address: purse.address, sent: purse.sent, shots: shot }));
 } catch (error) {
   await page.screenshot({ path: `${want.shots}/${want.width}-failed.png`, fullPage: true }).catch(() => {});
   console.error(`at ${page.url()}: ${error.stack}`);

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,7 +20,8 @@ use crate::{
     foreign::{DEV_ACCOUNTS, dev_signer, send_coins, wallet_provider},
     home::Home,
     ports::Ports,
-    process::{Process, binary, run},
+    process::{binary, run},
+    program::Program,
     wait,
 };
 
@@ -45,26 +47,22 @@ impl Default for BridgeOptions {
     }
 }
 
-/// One relayer's process and how to start it again.
+/// One relayer: a [`Program`] with an API.
 #[derive(Debug)]
 pub struct Relayer {
-    name: String,
-    config: PathBuf,
-    log: PathBuf,
+    program: Program,
+    folder: PathBuf,
     port: u16,
-    process: Option<Process>,
 }
 
 impl Relayer {
-    /// Starts it with further environment variables.
+    /// The relayer of the configuration `relayer.toml` in `folder`, whose API is on `port`.
     ///
     /// # Errors
     /// When the program was not built.
-    pub fn start(&mut self, environment: &[(&str, &str)]) -> Result<()> {
-        let config = self.config.display().to_string();
-        let args = ["--config", &config];
-        self.process = Some(Process::start(&self.name, &binary("bridge-relayer")?, args, environment, &self.log)?);
-        Ok(())
+    fn new(name: &str, folder: PathBuf, port: u16, logs: &Path) -> Result<Self> {
+        let args = vec!["--config".to_owned(), folder.join("relayer.toml").display().to_string()];
+        Ok(Self { program: Program::new(name, binary("bridge-relayer")?, args, logs), folder, port })
     }
 
     /// URL of its API.
@@ -72,43 +70,9 @@ impl Relayer {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The running process.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn process_mut(&mut self) -> Result<&mut Process> {
-        self.process.as_mut().with_context(|| format!("{} is not running", self.name))
-    }
-
-    /// Whether it was started and not stopped.
-    pub const fn is_started(&self) -> bool {
-        self.process.is_some()
-    }
-
-    /// Kills it as a power cut would.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn kill(&mut self) -> Result<()> {
-        self.process_mut()?.kill()?;
-        self.process = None;
-        Ok(())
-    }
-
-    /// Asks it to stop and waits.
-    ///
-    /// # Errors
-    /// When the operating system refuses.
-    pub fn stop(&mut self) -> Result<()> {
-        if let Some(mut process) = self.process.take() {
-            process.stop()?;
-        }
-        Ok(())
-    }
-
     /// Its folder, with configuration and journal.
     pub fn folder(&self) -> &Path {
-        self.config.parent().unwrap_or_else(|| Path::new("."))
+        &self.folder
     }
 
     /// Waits until its API answers healthy.
@@ -118,18 +82,22 @@ impl Relayer {
     pub async fn ready(&mut self, limit: Duration) -> Result<()> {
         let url = format!("{}/health", self.url());
         let client = reqwest::Client::new();
-        let deadline = tokio::time::Instant::now() + limit;
-        loop {
-            self.process_mut()?.expect_running()?;
-            if client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            if tokio::time::Instant::now() > deadline {
-                let tail = self.process_mut()?.tail();
-                anyhow::bail!("{} is not healthy:\n{tail}", self.name);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let healthy = || async { Ok(client.get(&url).send().await?.error_for_status().map(drop)?) };
+        self.program.ready(limit, healthy).await
+    }
+}
+
+impl Deref for Relayer {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Relayer {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }
 
@@ -233,7 +201,6 @@ impl Bridge {
         for (index, authority) in (0_u16..).zip(authorities) {
             let own = folder.join(format!("relayer-{}", index + 1));
             fs::create_dir_all(&own)?;
-            let config = own.join("relayer.toml");
             let port = ports.relayer(index);
             let files = RelayerFiles {
                 addresses: &addresses_file,
@@ -241,10 +208,12 @@ impl Bridge {
                 journal: Path::new("journal"),
                 listen: format!("127.0.0.1:{port}"),
             };
-            fs::write(&config, files.config(&home.authorities[usize::from(index)].url(), foreign_url, options)?)?;
-            let name = format!("relayer-{}", index + 1);
-            let log = folder.with_file_name("logs").join(format!("{name}.log"));
-            bridge.relayers.push(Relayer { name, config, log, port, process: None });
+            fs::write(
+                own.join("relayer.toml"),
+                files.config(&home.authorities[usize::from(index)].url(), foreign_url, options)?,
+            )?;
+            let logs = folder.with_file_name("logs");
+            bridge.relayers.push(Relayer::new(&format!("relayer-{}", index + 1), own, port, &logs)?);
         }
         Ok(bridge)
     }
@@ -278,7 +247,7 @@ impl Bridge {
     pub async fn start(&mut self) -> Result<()> {
         for relayer in &mut self.relayers {
             if !relayer.is_started() {
-                relayer.start(&[])?;
+                relayer.start()?;
             }
         }
         for relayer in &mut self.relayers {
@@ -370,7 +339,7 @@ impl Bridge {
     /// # Errors
     /// When the operating system refuses.
     pub fn stop(&mut self) -> Result<()> {
-        self.relayers.iter_mut().try_for_each(Relayer::stop)
+        self.relayers.iter_mut().try_for_each(|relayer| relayer.stop())
     }
 }
 

@@ -10,6 +10,7 @@ pub mod home;
 pub mod node;
 pub mod ports;
 pub mod process;
+pub mod program;
 pub mod proxy;
 pub mod report;
 pub mod story;

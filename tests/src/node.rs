@@ -1,6 +1,7 @@
 //! A `poa-node` process that can be stopped, killed and started again with the same arguments.
 
 use std::{
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,23 +12,16 @@ use alloy::{
 };
 use anyhow::{Context, Result};
 
-use crate::{
-    process::{Process, binary},
-    wait,
-};
+use crate::{process::binary, program::Program, wait};
 
 /// How long a node may take to answer after its start.
 pub const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A node of either chain.
+/// A node of either chain: a [`Program`] that serves JSON-RPC.
 #[derive(Debug)]
 pub struct Node {
-    name: String,
-    program: PathBuf,
-    args: Vec<String>,
-    log: PathBuf,
+    program: Program,
     http_port: u16,
-    process: Option<Process>,
 }
 
 impl Node {
@@ -41,18 +35,7 @@ impl Node {
 
     /// A node of any program: anvil, where a test needs another's chain.
     pub fn of_program(name: &str, program: PathBuf, args: Vec<String>, http_port: u16, logs: &Path) -> Self {
-        let log = logs.join(format!("{name}.log"));
-        Self { name: name.to_owned(), program, args, log, http_port, process: None }
-    }
-
-    /// Its name, also of its log file.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its arguments, to change them between two starts.
-    pub const fn args_mut(&mut self) -> &mut Vec<String> {
-        &mut self.args
+        Self { program: Program::new(name, program, args, logs), http_port }
     }
 
     /// URL of its HTTP JSON-RPC.
@@ -68,67 +51,13 @@ impl Node {
         provider(&self.url())
     }
 
-    /// Starts it; does not wait.
-    ///
-    /// # Errors
-    /// When the program cannot be started.
-    pub fn start(&mut self) -> Result<()> {
-        self.process = Some(Process::start(&self.name, &self.program, &self.args, &[], &self.log)?);
-        Ok(())
-    }
-
     /// Waits until it answers.
     ///
     /// # Errors
     /// When it ends, or does not answer in time.
     pub async fn ready(&mut self) -> Result<()> {
         let provider = self.provider()?;
-        let deadline = tokio::time::Instant::now() + START_LIMIT;
-        loop {
-            self.process_mut()?.expect_running()?;
-            match provider.get_block_number().await {
-                Ok(_) => return Ok(()),
-                Err(error) if tokio::time::Instant::now() > deadline => {
-                    let tail = self.process_mut()?.tail();
-                    return Err(anyhow::Error::new(error).context(format!("{} does not answer:\n{tail}", self.name)));
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    }
-
-    /// The running process.
-    ///
-    /// # Errors
-    /// When it was not started or was stopped.
-    pub fn process_mut(&mut self) -> Result<&mut Process> {
-        self.process.as_mut().with_context(|| format!("{} is not running", self.name))
-    }
-
-    /// Whether it was started and not stopped.
-    pub const fn is_started(&self) -> bool {
-        self.process.is_some()
-    }
-
-    /// Kills it as a power cut would.
-    ///
-    /// # Errors
-    /// When it was not running.
-    pub fn kill(&mut self) -> Result<()> {
-        self.process_mut()?.kill()?;
-        self.process = None;
-        Ok(())
-    }
-
-    /// Asks it to stop and waits for its end.
-    ///
-    /// # Errors
-    /// When the operating system refuses.
-    pub fn stop(&mut self) -> Result<()> {
-        if let Some(mut process) = self.process.take() {
-            process.stop()?;
-        }
-        Ok(())
+        self.program.ready(START_LIMIT, || async { Ok(provider.get_block_number().await.map(drop)?) }).await
     }
 
     /// Waits until its head is at `number` or above.
@@ -137,7 +66,7 @@ impl Node {
     /// After `limit`.
     pub async fn reaches(&self, number: u64, limit: Duration) -> Result<()> {
         let provider = self.provider()?;
-        let what = format!("{} reaches block {number}", self.name);
+        let what = format!("{} reaches block {number}", self.name());
         wait::until(&what, limit, || async { Ok((provider.get_block_number().await? >= number).then_some(())) }).await
     }
 
@@ -147,7 +76,7 @@ impl Node {
     /// After `limit`.
     pub async fn finalizes(&self, number: u64, limit: Duration) -> Result<()> {
         let provider = self.provider()?;
-        let what = format!("{} finalizes block {number}", self.name);
+        let what = format!("{} finalizes block {number}", self.name());
         wait::until(&what, limit, || async {
             let block = provider.get_block_by_number(BlockNumberOrTag::Finalized).await?;
             Ok(block.filter(|block| block.header.number >= number).map(|_| ()))
@@ -162,6 +91,20 @@ impl Node {
     pub async fn peer_count(&self) -> Result<u64> {
         let count: alloy::primitives::U64 = self.provider()?.raw_request("net_peerCount".into(), ()).await?;
         Ok(count.to())
+    }
+}
+
+impl Deref for Node {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
+    }
+}
+
+impl DerefMut for Node {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }
 

@@ -1,4 +1,4 @@
-//! Real clients from the packages of `tests/package.json` and `contracts/package.json`.
+//! Real clients from the packages of `tests/package.json`, `tests/requirements.txt` and `contracts/package.json`.
 
 use std::{
     env,
@@ -35,6 +35,11 @@ pub fn contracts_forge() -> PathBuf {
     repository().join("contracts/node_modules/.bin/forge")
 }
 
+/// Where the Python packages of `tests/requirements.txt` are.
+pub fn python_packages() -> PathBuf {
+    repository().join("tests/python_modules")
+}
+
 /// A program on the `PATH`: `node`, `git`.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
@@ -47,7 +52,7 @@ pub fn chromium() -> Option<PathBuf> {
 }
 
 /// Whether everything a story needs is installed: names of Node packages' programs, `forge` in `contracts`, `node`,
-/// `chromium`. Prints the `SKIPPED:` line that the runner counts if something is missing.
+/// `chromium`, `web3` of Python. Prints the `SKIPPED:` line that the runner counts if something is missing.
 pub fn have(needed: &[&str]) -> bool {
     let missing: Vec<&str> = needed
         .iter()
@@ -55,6 +60,7 @@ pub fn have(needed: &[&str]) -> bool {
         .filter(|name| match *name {
             "node" => on_path("node").is_none(),
             "chromium" => chromium().is_none(),
+            "web3" => on_path("python3").is_none() || !python_packages().join("web3").is_dir(),
             "contracts/forge" => !contracts_forge().exists(),
             name => node_binary(name).is_err(),
         })

@@ -190,7 +190,7 @@ async fn half_of_the_relayers_is_not_enough(scene: &mut Scene, story: &Story) ->
     ensure!(after == before, "the balance moved from {before} to {after}");
     story.say("two of four relayers attested, and nothing moved");
     let third = &mut scene.system.bridge.relayers[2];
-    third.start(&[])?;
+    third.start()?;
     third.ready(LIMIT).await
 }
 
@@ -206,7 +206,7 @@ async fn killed_at_every_point(scene: &mut Scene, story: &Story) -> Result<()> {
     for (stage, change) in POINTS {
         for moment in ["before", "after"] {
             let point = format!("{moment}:{change}");
-            scene.system.bridge.relayers[0].start(&[("AURUM_RELAYER_CRASH_AT", &point)])?;
+            scene.system.bridge.relayers[0].start_with(&[("AURUM_RELAYER_CRASH_AT", &point)])?;
             if begun != stage {
                 begun = stage;
                 match stage {
@@ -257,7 +257,7 @@ async fn rebuilt_without_journal(scene: &mut Scene) -> Result<()> {
     let relayer = &mut scene.system.bridge.relayers[1];
     relayer.kill()?;
     fs::remove_dir_all(relayer.folder().join("journal"))?;
-    relayer.start(&[])?;
+    relayer.start()?;
     relayer.ready(LIMIT).await?;
     // With another dead, the one without memory is needed.
     scene.system.bridge.relayers[3].kill()?;

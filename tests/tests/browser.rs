@@ -1,4 +1,5 @@
-//! A person with a browser and a wallet carries RLC to the home chain, on a desktop's screen and on a phone's.
+//! A person with a browser and a wallet carries RLC to the home chain and part of it back, on a desktop's screen and on a
+//! phone's.
 
 use std::{path::Path, time::Duration};
 
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_person_deposits_and_watches_it_arrive_at_both_widths() -> Result<()> {
+async fn a_person_carries_tokens_there_and_back_at_both_widths() -> Result<()> {
     if !tools::have(&["node", "playwright-core", "chromium"]) {
         return Ok(());
     }
@@ -39,20 +40,26 @@ async fn a_person_deposits_and_watches_it_arrive_at_both_widths() -> Result<()> 
     ensure!(given.with_timeout(Some(RECEIPT)).get_receipt().await?.status(), "the person got no RLC");
 
     let (foreign, home) = (system.foreign.provider()?, system.home.observer.provider()?);
-    let mut deposited = 0;
-    for (width, height, amount, units) in [(1_280, 900, "12.5", 12_500_000_000_u64), (360, 740, "7.25", 7_250_000_000)]
-    {
-        let report = visit(&system, story.folder(), &person, (width, height), amount).await?;
-        let seconds = report["seconds"].as_f64().context("the script tells how long it took")?;
-        story.say(&format!("{width} px: {amount} RLC, click → arrival shown: {seconds:.1} s"));
-        deposited += units;
-        let expected = U256::from(deposited);
+    let mut kept = 0;
+    let visits = [
+        ((1_280, 900), ("12.5", 12_500_000_000_u64), ("2.5", 2_500_000_000_u64)),
+        ((360, 740), ("7.25", 7_250_000_000), ("17.25", 17_250_000_000)),
+    ];
+    for (screen, (amount, units), (back, units_back)) in visits {
+        let report = visit(&system, story.folder(), &person, screen, [amount, back]).await?;
+        for (way, carried) in [("there", amount), ("back", back)] {
+            let seconds = report[way]["seconds"].as_f64().context("the script tells how long it took")?;
+            story.say(&format!("{} px, {way}: {carried} RLC, click → arrival shown: {seconds:.1} s", screen.0));
+        }
+        kept = kept + units - units_back;
+        let expected = U256::from(kept);
         system.bridge.home_balance_becomes(&home, person.address(), expected, LIMIT).await?;
         let left = balance(&foreign, system.bridge.foreign_token, person.address()).await?;
         ensure!(left == U256::from(100 * RLC) - expected, "{left} is left on the public chain");
         let (locked, minted) = system.bridge.totals(&foreign, &home).await?;
         ensure!((locked, minted) == (expected, expected), "locked {locked}, minted {minted}");
     }
+    ensure!(kept == 0, "the second visit carries everything back");
     story.say(&format!("screenshots are in {}", shots(story.folder()).display()));
     system.stop()?;
     story.end()
@@ -68,7 +75,7 @@ async fn visit(
     folder: &Path,
     person: &PrivateKeySigner,
     (width, height): (u32, u32),
-    amount: &str,
+    [amount, back]: [&str; 2],
 ) -> Result<Value> {
     let want = json!({
         "chromium": tools::chromium().context("chromium was there a moment ago")?,
@@ -76,6 +83,7 @@ async fn visit(
         "width": width,
         "height": height,
         "amount": amount,
+        "back": back,
         "profile": folder.join(format!("profile-{width}")),
         "shots": shots(folder),
         "key": alloy::hex::encode_prefixed(person.to_bytes()),

@@ -31,7 +31,7 @@ const CREATION: &[u8] = &hex!("60015ff3");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn penniless_clients_are_served_and_forbidden_creations_refused() -> Result<()> {
-    if !tools::have(&["cast", "contracts/forge", "node"]) {
+    if !tools::have(&["cast", "contracts/forge", "node", "web3"]) {
         return Ok(());
     }
     let story = Story::begin("clients", env!("CARGO_TARGET_TMPDIR"))?;
@@ -63,6 +63,7 @@ async fn penniless_clients_are_served_and_forbidden_creations_refused() -> Resul
     story.say(run(&node, arguments, &[], None)?.trim());
 
     let stranger = PrivateKeySigner::random();
+    web3_works(&url, &key, &stranger, &artifact, &story)?;
     let creation = signed_creation(&home, &stranger).await?;
     refused_with_reason(&home, &creation, stranger.address()).await?;
     story.say("a creation without the right is refused: −32010, with data");
@@ -105,6 +106,17 @@ fn forge_creates(url: &str, key: &str) -> Result<Address> {
     let json = output.find('{').and_then(|start| output.get(start..)).context("forge create prints no JSON")?;
     let report: Value = serde_json::from_str(json)?;
     Ok(report["deployedTo"].as_str().context("forge create names no address")?.parse()?)
+}
+
+/// The same account with web3.py, and a stranger that is told why it may not create.
+fn web3_works(url: &str, key: &str, stranger: &PrivateKeySigner, artifact: &Path, story: &Story) -> Result<()> {
+    let python = tools::on_path("python3").context("Python was there a moment ago")?;
+    let script = tools::repository().join("tests/clients/with_web3.py");
+    let stranger = hex::encode_prefixed(stranger.to_bytes());
+    let arguments = [script.as_path(), Path::new(url), Path::new(key), Path::new(&stranger), artifact];
+    let packages = tools::python_packages().display().to_string();
+    story.say(run(&python, arguments, &[("PYTHONPATH", &packages)], None)?.trim());
+    Ok(())
 }
 
 /// A creation by `signer`, ready to be sent.

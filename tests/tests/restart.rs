@@ -64,7 +64,7 @@ async fn killed_validators_keep_their_word() -> Result<()> {
     for node in home.nodes() {
         words.push(word_of(node).await?);
     }
-    home.nodes_mut().try_for_each(Node::kill)?;
+    home.nodes_mut().try_for_each(|node| node.kill())?;
     home.start().await?;
     for (node, word) in home.nodes().zip(&words) {
         keeps(node, word).await?;

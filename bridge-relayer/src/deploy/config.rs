@@ -6,9 +6,8 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256};
+use aurum_contracts::Finality;
 use serde::Deserialize;
-
-use crate::chain::Finality;
 
 /// Contents of `deploy.toml`. Paths are relative to its folder.
 #[derive(Clone, Debug, Deserialize)]

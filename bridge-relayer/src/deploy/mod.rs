@@ -25,16 +25,14 @@ use alloy::{
     providers::DynProvider,
     transports::{RpcError, TransportErrorKind},
 };
-use aurum_contracts::{BridgeValidators, ForeignBridge};
+use aurum_contracts::{Addresses, AddressesError, BridgeValidators, ForeignBridge, Side, Sides};
 use tokio::sync::Mutex;
 
 pub use self::config::{Amounts, DeployConfig, DeployConfigError, ForeignConfig, HomeConfig, TokenConfig};
 use self::plan::{Plan, Site};
 use crate::{
-    addresses::{Addresses, AddressesError},
     chain::{self, ChainError},
     files,
-    lane::{Side, Sides},
     sign::{Key, KeyError},
 };
 
@@ -47,9 +45,17 @@ pub enum DeployError {
     /// A key does not open.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The addresses file cannot be used.
+    /// The addresses file that is there cannot be used.
     #[error(transparent)]
     Addresses(#[from] AddressesError),
+    /// The addresses file cannot be written.
+    #[error("addresses file {path}: {source}")]
+    Write {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A chain does not answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -236,7 +242,8 @@ pub async fn deploy(config: &DeployConfig, say: impl Fn(&str) + Sync) -> Result<
     for side in Side::ALL {
         check_wiring(side, &sites.get(side).provider, &addresses, config).await?;
     }
-    addresses.write(&config.addresses)?;
+    files::write_atomically(&config.addresses, addresses.to_json().as_bytes())
+        .map_err(|source| DeployError::Write { path: config.addresses.display().to_string(), source })?;
     for remark in &plan.remarks {
         say(remark);
     }

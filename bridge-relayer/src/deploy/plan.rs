@@ -10,7 +10,10 @@ use alloy::{
     rpc::types::TransactionRequest,
     sol_types::{SolCall, SolConstructor},
 };
-use aurum_contracts::{BridgeValidators, BridgedToken, Erc1967Proxy, ForeignBridge, HomeBridge, Permissions, rights};
+use aurum_contracts::{
+    Addresses, BridgeSide, BridgeValidators, BridgedToken, Erc1967Proxy, ForeignBridge, HomeBridge, Permissions, Side,
+    Sides, TokenPair, rights,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,9 +21,7 @@ use super::{
     config::{DeployConfig, units},
 };
 use crate::{
-    addresses::{Addresses, BridgeSide, TokenPair, VERSION},
     chain::{BlockRef, genesis},
-    lane::{Side, Sides},
     sign::{Draft, SignedTx},
 };
 
@@ -215,7 +216,7 @@ pub(crate) async fn plan(config: &DeployConfig, settings: B256, sites: &Sides<Si
         })
     };
     let addresses = Addresses {
-        version: VERSION,
+        version: Addresses::VERSION,
         home: side(&home, bridges.home, validators.home, None).await?,
         foreign: side(&foreign, bridges.foreign, validators.foreign, config.foreign.finality).await?,
         tokens: pairs,

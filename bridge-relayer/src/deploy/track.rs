@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use alloy::providers::{DynProvider, Provider};
+use aurum_contracts::Side;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
@@ -12,7 +13,6 @@ use super::{
 use crate::{
     chain::BlockRef,
     fees::Fees,
-    lane::Side,
     send::{Sent, send},
     sign::Key,
 };

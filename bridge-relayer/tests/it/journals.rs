@@ -86,7 +86,7 @@ async fn a_deployment_cut_off_goes_on_without_doing_anything_twice() {
     fs::remove_file(folder.join("addresses.json")).unwrap();
     let output = world::deploy(folder);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(bridge_relayer::Addresses::read(&folder.join("addresses.json")).unwrap(), world.addresses);
+    assert_eq!(aurum_contracts::Addresses::read(&folder.join("addresses.json")).unwrap(), world.addresses);
     assert_eq!(sent().await, before, "nothing was sent again");
 
     // And as if it had gone after each write: nothing was noted as mined.
@@ -100,7 +100,7 @@ async fn a_deployment_cut_off_goes_on_without_doing_anything_twice() {
     }
     fs::write(&progress, plan.to_string()).unwrap();
     assert!(world::deploy(folder).status.success());
-    assert_eq!(bridge_relayer::Addresses::read(&folder.join("addresses.json")).unwrap(), world.addresses);
+    assert_eq!(aurum_contracts::Addresses::read(&folder.join("addresses.json")).unwrap(), world.addresses);
     assert_eq!(sent().await, before, "nothing was sent again");
 
     // Other settings do not mix with an old plan.

@@ -13,8 +13,8 @@ use alloy::{
     providers::{DynProvider, Provider},
     rpc::types::TransactionRequest,
 };
+use aurum_contracts::Addresses;
 use aurum_contracts::{BridgeValidators, BridgedToken, ForeignBridge, HomeBridge, RlcLikeToken};
-use bridge_relayer::Addresses;
 use keygen::Secret;
 use serde_json::Value;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aurum_contracts::Side;
 use axum::{
     extract::{Query, State},
     http::StatusCode,
@@ -15,7 +16,6 @@ use crate::{
     chain::Chain,
     pages::layout::{self, Section, faults, page as layout_page, sentence},
     quote::Quote,
-    side::Side,
 };
 
 pub(crate) async fn page(State(app): State<Arc<App>>, Query(form): Query<Form>) -> Response {

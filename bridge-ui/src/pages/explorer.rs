@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
+use aurum_contracts::Side;
 use axum::{
     Router,
     extract::{Path, Query, State},
@@ -21,7 +22,6 @@ use crate::{
     chain::{Block, Chain, Log, Receipt, Transaction, Unanswered, now},
     events,
     pages::layout::{self, Section, account, page as layout_page, sentence, trouble, units},
-    side::Side,
     time,
     transfer::deposits,
 };

@@ -1,6 +1,7 @@
 //! What every page has around it, and pieces all of them use.
 
 use alloy::primitives::{Address, B256, U256};
+use aurum_contracts::{Side, TokenPair};
 use axum::{
     extract::OriginalUri,
     http::StatusCode,
@@ -8,7 +9,7 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
-use crate::{amount, config::TokenPair, side::Side};
+use crate::amount;
 
 /// The menu's entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

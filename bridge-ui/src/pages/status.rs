@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use aurum_contracts::{Side, TokenPair};
 use axum::extract::State;
 use maud::{Markup, html};
 
 use crate::{
     app::App,
     chain::now,
-    config::TokenPair,
     pages::layout::{Section, account, page as layout_page, sentence, units},
     relayers::RelayerState,
-    side::Side,
     status::{ChainStatus, Status, TokenStatus},
     time,
 };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256};
+use aurum_contracts::Side;
 use axum::{
     extract::{Path, State},
     http::StatusCode,
@@ -14,7 +15,6 @@ use crate::{
     app::App,
     assess::{Attestations, Step, StepState},
     pages::layout::{self, Section, account, faults, page as layout_page, sentence},
-    side::Side,
     transfer::{Outcome, Progress, Transfer},
 };
 

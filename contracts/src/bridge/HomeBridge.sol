@@ -120,11 +120,7 @@ contract HomeBridge is IHomeBridge, IERC677Receiver, Bridge {
     }
 
     /// @inheritdoc IHomeBridge
-    function signatures(bytes32 digest_)
-        external
-        view
-        returns (address[] memory signers, bytes[] memory signatures_)
-    {
+    function signatures(bytes32 digest_) external view returns (address[] memory signers, bytes[] memory signatures_) {
         address[] memory current = Arrays.sort(validators.validators());
         uint256 count = attestationCount(digest_);
         signers = new address[](count);
@@ -150,11 +146,15 @@ contract HomeBridge is IHomeBridge, IERC677Receiver, Bridge {
         returns (bool)
     {
         address recipient;
-        if (data.length == 0) recipient = sender;
-        else if (data.length == 20) recipient = address(bytes20(data));
-        else if (data.length == 32 && uint256(bytes32(data)) <= type(uint160).max) {
+        if (data.length == 0) {
+            recipient = sender;
+        } else if (data.length == 20) {
+            recipient = address(bytes20(data));
+        } else if (data.length == 32 && uint256(bytes32(data)) <= type(uint160).max) {
             recipient = address(uint160(uint256(bytes32(data))));
-        } else revert BadTransferData();
+        } else {
+            revert BadTransferData();
+        }
         // {_take} refuses callers that are not listed tokens. A listed token is ours: it calls after it moved `amount`
         // here, and the burn fails if it did not.
         _take(msg.sender, sender, recipient, amount);

@@ -32,15 +32,7 @@ library TransferLib {
     function body(Transfer memory t) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
-                t.version,
-                t.srcChainId,
-                t.srcBridge,
-                t.token,
-                t.nonce,
-                t.sender,
-                t.recipient,
-                t.amount,
-                t.policyEpoch
+                t.version, t.srcChainId, t.srcBridge, t.token, t.nonce, t.sender, t.recipient, t.amount, t.policyEpoch
             )
         );
     }

@@ -63,10 +63,7 @@ interface IHomeBridge is IBridge {
     function digests(bytes32 id) external view returns (bytes32[] memory);
 
     /// Attestations of `digest` by current validators, ascending by signer: ready for {IForeignBridge-execute}.
-    function signatures(bytes32 digest)
-        external
-        view
-        returns (address[] memory signers, bytes[] memory signatures_);
+    function signatures(bytes32 digest) external view returns (address[] memory signers, bytes[] memory signatures_);
 
     /// Tokens minted and not burned by this bridge.
     function minted(address token) external view returns (uint256);

@@ -60,11 +60,7 @@ abstract contract BridgeFixture is Test {
 
     function defaultLimits() internal pure returns (Limits memory) {
         return Limits({
-            depositMin: 10,
-            depositMax: 1000e9,
-            depositDaily: 5000e9,
-            executionMax: 1000e9,
-            executionDaily: 4000e9
+            depositMin: 10, depositMax: 1000e9, depositDaily: 5000e9, executionMax: 1000e9, executionDaily: 4000e9
         });
     }
 
@@ -209,8 +205,7 @@ abstract contract BridgeFixture is Test {
         internal
         returns (BridgedToken pair)
     {
-        bytes memory init =
-            abi.encodeCall(BridgedToken.initialize, (OWNER, address(home), "RLC on Aurum", "RLC", 9));
+        bytes memory init = abi.encodeCall(BridgedToken.initialize, (OWNER, address(home), "RLC on Aurum", "RLC", 9));
         pair = BridgedToken(address(new ERC1967Proxy(address(new BridgedToken()), init)));
         vm.startPrank(OWNER);
         foreign.addToken(local, address(pair), foreignLimits);
