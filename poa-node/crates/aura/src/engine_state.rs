@@ -146,6 +146,18 @@ impl EngineState {
         &self.settings.schedule.at(self.snapshot.number.saturating_add(1)).source
     }
 
+    /// The contract to which what goes wrong with the children is reported, if their set is a `contract` (not a
+    /// `safeContract` or a list). Without `immediateTransitions` it is the one that spoke when the epoch was recorded
+    /// (OpenEthereum `epoch_set`, whose set number picks the entry of `multi`).
+    pub fn child_reports_to(&self) -> Option<Address> {
+        let number = self.snapshot.number.saturating_add(1);
+        let set_number = if self.settings.immediate { number } else { self.snapshot.epoch_recorded_at };
+        match self.settings.schedule.at(set_number).source {
+            Source::Contract { address, reports: true } => Some(address),
+            Source::Contract { .. } | Source::List(_) => None,
+        }
+    }
+
     /// The change that waits for finality, if one does. Signals that come while it waits are lost.
     pub fn pending_change(&self) -> Option<PendingChange> {
         let Snapshot { validators, pending, finality, .. } = &*self.snapshot;

@@ -14,6 +14,8 @@
 
 mod clock;
 mod codec;
+pub mod ecies;
+mod empty_steps;
 mod engine_state;
 mod fees;
 mod finality;
@@ -25,16 +27,19 @@ mod seal;
 mod signal;
 mod signer;
 mod source;
+mod uncles;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::DecodeError;
+pub use empty_steps::{EmptyStepMessage, EmptyStepRefused, EmptySteps};
 pub use engine_state::{EngineState, EngineStatus, PendingChange};
 pub use fees::next_base_fee;
-pub use reject::{InvalidBlock, InvalidSeal, Rejected, TemporarilyInvalid};
+pub use reject::{InvalidBlock, InvalidSeal, Offence, Rejected, TemporarilyInvalid};
 pub use rules::{ACCEPTED_STEP_DRIFT, Rules};
 pub use schedule::StepSchedule;
-pub use score::{MAX_DIFFICULTY, difficulty, skipped_proposers};
+pub use score::{MAX_DIFFICULTY, difficulty, skipped_proposers, skipped_to_report};
 pub use seal::{AuraSeal, EmptyStep, recover_sealer};
 pub use signal::initiate_change;
 pub use signer::{KeySigner, Signer, SignerError};
 pub use source::{Source, validators_source};
+pub use uncles::{Ancestor, MAX_UNCLE_AGE};

@@ -1,6 +1,6 @@
 //! Why a block is not taken.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use aurum_types::{BlockNumber, Step};
 
 /// What is wrong with a seal.
@@ -65,6 +65,12 @@ pub enum InvalidBlock {
     /// The chain does not allow uncles.
     #[error("block has uncles, at most {maximum} are allowed")]
     Uncles { maximum: u64 },
+    /// An uncle that may not be one.
+    #[error("uncle {uncle}: {reason}")]
+    Uncle { uncle: B256, reason: &'static str },
+    /// An uncle whose own header breaks a rule.
+    #[error("uncle {uncle}: {rule}")]
+    UncleHeader { uncle: B256, rule: Box<Self> },
     /// 2^128 − 1 or more.
     #[error("difficulty {found} is not below 2^128 - 1")]
     DifficultyOutOfBounds { found: U256 },
@@ -89,6 +95,37 @@ pub enum InvalidBlock {
     /// The validator set is empty, so nobody may seal.
     #[error("nobody may seal: the validator set is empty")]
     NoValidators,
+}
+
+/// How bad what an author did is, in the words of validator contracts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Offence {
+    /// `reportBenign`: bad clock, silence, a faulty node.
+    Benign,
+    /// `reportMalicious`: two votes for one step.
+    Malicious,
+}
+
+impl InvalidBlock {
+    /// As what the block's author is reported for it (OpenEthereum `verify_block_basic`, `verify_block_family` and
+    /// `verify_block_external`); `None` where it is not. Only to be believed of an author who sealed the block: anybody
+    /// can write another's name into a header.
+    pub const fn offence(&self) -> Option<Offence> {
+        match self {
+            Self::DoubleVote { .. } => Some(Offence::Malicious),
+            Self::StepTooFarAhead { .. }
+            | Self::EmptyStep { .. }
+            | Self::Seal(InvalidSeal::EmptySteps)
+            | Self::NotProposer { .. } => Some(Offence::Benign),
+            _ => None,
+        }
+    }
+
+    /// Whether it is our clock that finds the block bad. With another clock, and so at another time, it may be good: it
+    /// is not to be remembered as bad, nor held against whoever sent it.
+    pub const fn depends_on_clock(&self) -> bool {
+        matches!(self, Self::StepTooFarAhead { .. } | Self::TimestampTooFarAhead { .. })
+    }
 }
 
 /// A block that is early by our clock. It is not marked bad and may be offered again.

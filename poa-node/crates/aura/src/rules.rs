@@ -71,29 +71,40 @@ impl Rules {
     /// # Errors
     /// As [`Self::verify`].
     pub fn verify_basic(&self, header: &Header, now: Duration) -> Result<AuraSeal, Rejected> {
-        let params = &self.spec.params;
-        let seal = AuraSeal::from_header(header, &self.format)?;
-        if header.gas_used > header.gas_limit {
-            return Err(InvalidBlock::TooMuchGasUsed { used: header.gas_used, limit: header.gas_limit }.into());
-        }
-        if self.gas_limit_contract(header.number).is_none() && header.gas_limit < params.min_gas_limit {
-            let (minimum, found) = (params.min_gas_limit, header.gas_limit);
-            return Err(InvalidBlock::GasLimitTooLow { minimum, found }.into());
-        }
-        let extra = header.extra_data.len();
-        if u64::try_from(extra).unwrap_or(u64::MAX) > params.maximum_extra_data_size {
-            return Err(InvalidBlock::ExtraData { maximum: params.maximum_extra_data_size, found: extra }.into());
-        }
+        let seal = self.verify_params(header)?;
         verify_timestamp(header.timestamp, now.as_secs())?;
         let maximum = self.maximum_uncles(header.number);
         if maximum == 0 && header.uncles_hash != EMPTY_UNCLES_HASH {
             return Err(InvalidBlock::Uncles { maximum }.into());
         }
+        self.verify_seal_basic(header, &seal, now)?;
+        Ok(seal)
+    }
+
+    /// Form and limits (OpenEthereum `verify_header_params` without the timestamp, which uncles are spared).
+    pub(crate) fn verify_params(&self, header: &Header) -> Result<AuraSeal, InvalidBlock> {
+        let params = &self.spec.params;
+        let seal = AuraSeal::from_header(header, &self.format)?;
+        if header.gas_used > header.gas_limit {
+            return Err(InvalidBlock::TooMuchGasUsed { used: header.gas_used, limit: header.gas_limit });
+        }
+        if self.gas_limit_contract(header.number).is_none() && header.gas_limit < params.min_gas_limit {
+            let (minimum, found) = (params.min_gas_limit, header.gas_limit);
+            return Err(InvalidBlock::GasLimitTooLow { minimum, found });
+        }
+        let extra = header.extra_data.len();
+        if u64::try_from(extra).unwrap_or(u64::MAX) > params.maximum_extra_data_size {
+            return Err(InvalidBlock::ExtraData { maximum: params.maximum_extra_data_size, found: extra });
+        }
+        Ok(seal)
+    }
+
+    /// Score and step against our clock (OpenEthereum `AuthorityRound::verify_block_basic`).
+    pub(crate) fn verify_seal_basic(&self, header: &Header, seal: &AuraSeal, now: Duration) -> Result<(), Rejected> {
         if self.validates_score(header.number) && header.difficulty >= MAX_DIFFICULTY {
             return Err(InvalidBlock::DifficultyOutOfBounds { found: header.difficulty }.into());
         }
-        verify_step(seal.step, self.steps.step_at(now))?;
-        Ok(seal)
+        verify_step(seal.step, self.steps.step_at(now))
     }
 
     /// Most uncles the block at `number` may have.
@@ -107,7 +118,8 @@ impl Rules {
         self.spec.engine.block_gas_limit_contracts.range(..=number).next_back().map(|(_, address)| *address)
     }
 
-    /// The gas limit against its parent's, or against what the gas limit contract `stated`.
+    /// The gas limit against its parent's and the least, or, where the gas limit contract `stated` one, against that
+    /// alone.
     ///
     /// # Errors
     /// [`InvalidBlock`] when it is another.
@@ -119,6 +131,9 @@ impl Rules {
             } else {
                 Err(InvalidBlock::GasLimitNotStated { stated, found })
             };
+        }
+        if found < self.spec.params.min_gas_limit {
+            return Err(InvalidBlock::GasLimitTooLow { minimum: self.spec.params.min_gas_limit, found });
         }
         let (low, high) = self.gas_limit_bounds(header.number, parent);
         if found <= low || found >= high {
@@ -147,7 +162,7 @@ impl Rules {
         target.clamp(lowest.min(highest), highest).max(self.spec.params.min_gas_limit)
     }
 
-    fn verify_family(
+    pub(crate) fn verify_family(
         &self,
         header: &Header,
         seal: &AuraSeal,

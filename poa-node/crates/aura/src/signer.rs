@@ -6,6 +6,8 @@ use alloy::primitives::{Address, B256};
 use aurum_types::crypto::address_of;
 use secp256k1::{Message, SECP256K1, SecretKey};
 
+use crate::ecies;
+
 /// Why nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignerError {
@@ -15,6 +17,9 @@ pub enum SignerError {
         /// What it said.
         reason: String,
     },
+    /// What was to be decrypted is not for this key.
+    #[error(transparent)]
+    Undecipherable(#[from] ecies::Undecipherable),
 }
 
 /// Signs the hashes of headers and of empty steps for one authority.
@@ -27,6 +32,22 @@ pub trait Signer: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`SignerError`] when the signer is away.
     fn sign(&self, hash: B256) -> Result<[u8; 65], SignerError>;
+
+    /// Encrypts `plain` so that only this authority reads it ([`ecies`]); `authenticated` is bound to it and not in it.
+    ///
+    /// # Errors
+    /// [`SignerError`] when the signer is away or only signs.
+    fn encrypt(&self, _authenticated: &[u8], _plain: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Err(SignerError::Unavailable { reason: "this signer does not encrypt".to_owned() })
+    }
+
+    /// Reads what [`Self::encrypt`] wrote with the same `authenticated` data.
+    ///
+    /// # Errors
+    /// [`SignerError`] when the signer is away or only signs, or the ciphertext is not for it.
+    fn decrypt(&self, _authenticated: &[u8], _encrypted: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Err(SignerError::Unavailable { reason: "this signer does not decrypt".to_owned() })
+    }
 }
 
 /// A key held in this process. Prints as `***` and is erased when dropped.
@@ -55,6 +76,14 @@ impl Signer for KeySigner {
         out[..64].copy_from_slice(&compact);
         out[64] = u8::try_from(i32::from(id)).expect("a recovery id is 0 ..= 3");
         Ok(out)
+    }
+
+    fn encrypt(&self, authenticated: &[u8], plain: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(ecies::encrypt(&self.secret.public_key(SECP256K1), authenticated, plain))
+    }
+
+    fn decrypt(&self, authenticated: &[u8], encrypted: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(ecies::decrypt(&self.secret, authenticated, encrypted)?)
     }
 }
 

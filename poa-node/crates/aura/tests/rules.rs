@@ -5,10 +5,10 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::primitives::{B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{
-    AuraSeal, EmptyStep, InvalidBlock, InvalidSeal, Rejected, Rules, Signer, TemporarilyInvalid, next_base_fee,
-    skipped_proposers,
+    Ancestor, AuraSeal, EmptyStep, EmptyStepMessage, EmptyStepRefused, EmptySteps, InvalidBlock, InvalidSeal, Offence,
+    Rejected, Rules, Signer, TemporarilyInvalid, next_base_fee, skipped_proposers, skipped_to_report,
 };
 use aurum_types::{ChainSpec, Header, Step, ValidatorSet};
 use common::{at_step, child, genesis, list_spec, seal, sealed_child, set, signer};
@@ -287,6 +287,179 @@ fn skipped_steps_name_each_authority_once() {
 }
 
 #[test]
+fn skipped_steps_are_reported_once_each_and_never_ones_own() {
+    // OpenEthereum report_skipped.
+    let validators = set(0..4);
+    let [zero, one, two, three] = [0, 1, 2, 3].map(|id| signer(id).address());
+    assert!(skipped_to_report(&validators, 7, Step(5), Step(6), zero).is_empty());
+    assert_eq!(skipped_to_report(&validators, 7, Step(3), Step(6), three), [zero, one]);
+    assert_eq!(skipped_to_report(&validators, 7, Step(3), Step(6), one), [zero], "never ourselves");
+    assert_eq!(skipped_to_report(&validators, 7, Step(3), Step(1_000_000_000_000), one), [zero, two, three]);
+    assert!(skipped_to_report(&validators, 1, Step(0), Step(60), three).is_empty(), "genesis has no step of its own");
+    // A list may name somebody twice: the first repetition ends it.
+    let twice = ValidatorSet::new(vec![zero, one, zero, two]);
+    assert_eq!(skipped_to_report(&twice, 7, Step(3), Step(8), three), [zero, one]);
+    assert!(skipped_to_report(&set(0..1), 7, Step(3), Step(u64::MAX), zero).is_empty());
+}
+
+#[test]
+fn offences_are_those_openethereum_reports() {
+    let case = plain();
+    let (proposer, other) = (signer(STEP as usize % 3), signer((STEP as usize + 1) % 3));
+    let offence = |header: &Header| match case.judge(header) {
+        Err(Rejected::Invalid(rule)) => rule.offence(),
+        other => panic!("{other:?}"),
+    };
+    let mut out_of_turn = child(&case.spec, &case.parent, STEP, other.address());
+    seal(&case.spec, &mut out_of_turn, STEP, &other, None);
+    assert_eq!(offence(&out_of_turn), Some(Offence::Benign));
+    let far = sealed_child(&case.spec, &case.parent, STEP + 5, 3);
+    assert_eq!(offence(&far), Some(Offence::Benign));
+    let back = signer((STEP - 1) as usize % 3);
+    let mut twice = child(&case.spec, &case.parent, STEP - 1, back.address());
+    twice.difficulty = U256::from(1);
+    seal(&case.spec, &mut twice, STEP - 1, &back, None);
+    assert_eq!(offence(&twice), Some(Offence::Malicious));
+    let mut light = child(&case.spec, &case.parent, STEP, proposer.address());
+    light.difficulty -= U256::from(1);
+    seal(&case.spec, &mut light, STEP, &proposer, None);
+    assert_eq!(offence(&light), None);
+    assert!(InvalidBlock::StepTooFarAhead { step: Step(9), current: Step(1) }.depends_on_clock());
+    assert!(!InvalidBlock::NoValidators.depends_on_clock());
+}
+
+fn message(step: u64, parent: B256) -> EmptyStepMessage {
+    EmptyStepMessage::sign(Step(step), parent, &signer(step as usize % 3)).unwrap()
+}
+
+#[test]
+fn an_empty_step_is_taken_of_its_proposer_when_its_time_has_come() {
+    // OpenEthereum handle_message.
+    let (validators, parent) = (set(0..3), B256::repeat_byte(7));
+    let mut collected = EmptySteps::default();
+    let mut accept =
+        |message: &EmptyStepMessage| collected.accept(message, Step(STEP - 1), &validators, Step(STEP + 1));
+    assert_eq!(accept(&message(STEP, parent)), Ok(true));
+    assert_eq!(accept(&message(STEP, parent)), Ok(false), "once");
+    assert_eq!(accept(&message(STEP + 1, parent)), Ok(true));
+    let early = EmptyStepRefused::Early { step: Step(STEP + 2), current: Step(STEP + 1) };
+    assert_eq!(accept(&message(STEP + 2, parent)), Err(early));
+    let stale = EmptyStepRefused::Stale { step: Step(STEP - 1), parent: Step(STEP - 1) };
+    assert_eq!(accept(&message(STEP - 1, parent)), Err(stale));
+    let stolen = EmptyStepMessage { step: Step(STEP + 1), parent_hash: B256::ZERO, ..message(STEP, B256::ZERO) };
+    assert_eq!(accept(&stolen), Err(EmptyStepRefused::NotProposer { step: Step(STEP + 1) }));
+    let moved = EmptyStepMessage { parent_hash: B256::ZERO, ..message(STEP, parent) };
+    assert_eq!(accept(&moved), Err(EmptyStepRefused::NotProposer { step: Step(STEP) }));
+}
+
+#[test]
+fn a_block_carries_what_is_strictly_between_and_later_blocks_clear_it() {
+    // OpenEthereum empty_steps, clear_empty_steps.
+    let (validators, parent) = (set(0..3), B256::repeat_byte(7));
+    let mut collected = EmptySteps::default();
+    for step in [STEP + 2, STEP, STEP + 1, STEP + 3] {
+        collected.accept(&message(step, parent), Step(STEP - 1), &validators, Step(STEP + 9)).unwrap();
+    }
+    collected.accept(&message(STEP + 1, B256::ZERO), Step(STEP - 1), &validators, Step(STEP + 9)).unwrap();
+    let steps = |collected: &EmptySteps, from, to| -> Vec<u64> {
+        collected.between(Step(from), Step(to), parent).iter().map(|empty| empty.step).collect()
+    };
+    assert_eq!(steps(&collected, STEP - 1, STEP + 3), [STEP, STEP + 1, STEP + 2]);
+    assert_eq!(steps(&collected, STEP, STEP + 2), [STEP + 1]);
+    assert!(steps(&collected, STEP, STEP + 1).is_empty());
+    assert!(steps(&collected, STEP + 5, STEP + 1).is_empty());
+    collected.forget_until(Step(STEP + 1));
+    assert_eq!(steps(&collected, STEP - 1, STEP + 9), [STEP + 2, STEP + 3]);
+    collected.forget_until(Step(u64::MAX));
+    assert!(collected.is_empty());
+}
+
+#[test]
+fn an_empty_step_on_the_wire_is_openethereums() {
+    // EmptyStep::rlp_append: [signature, [step, parent hash]].
+    let message = message(STEP, B256::repeat_byte(7));
+    let bytes = message.encode();
+    let inner = [&[0xe4][..], &[0x82, 0x03, 0xe8], &[0xa0], &[7; 32]].concat();
+    let mut expected = vec![0xf8, u8::try_from(2 + 65 + inner.len()).unwrap()];
+    expected.extend([0xb8, 65]);
+    expected.extend(message.signature);
+    expected.extend(inner);
+    assert_eq!(bytes, expected);
+    assert_eq!(EmptyStepMessage::decode(&bytes), Ok(message));
+    assert!(EmptyStepMessage::decode(&[&bytes[..], &[0]].concat()).is_err());
+    assert_eq!(message.signer(), Ok(signer(STEP as usize % 3).address()));
+}
+
+#[test]
+fn uncles_are_children_of_the_branch_within_six_blocks() {
+    // OpenEthereum verify_uncles.
+    let case = Case::new(json!({ "maximumUncleCount": 2 }), json!({}));
+    let now = at_step(&case.rules, STEP + 50);
+    let mut chain = vec![genesis(&case.spec)];
+    for step in 0..9 {
+        let next = sealed_child(&case.spec, chain.last().unwrap(), STEP + 3 * step, 3);
+        chain.push(next);
+    }
+    // A sibling of block `number`, one step later.
+    let sibling = |number: usize| {
+        let parent = &chain[number - 1];
+        sealed_child(&case.spec, parent, chain[number].step().unwrap().0 + 1, 3)
+    };
+    let header = sealed_child(&case.spec, &chain[9], STEP + 40, 3);
+    let ancestor = |header: &Header, uncles: &[B256]| Ancestor {
+        header: header.clone(),
+        hash: header.hash_slow(),
+        uncles: uncles.to_vec(),
+        validators: set(0..3),
+    };
+    let below = |with: &[B256]| -> Vec<Ancestor> {
+        chain.iter().rev().take(7).enumerate().map(|(i, h)| ancestor(h, if i == 2 { with } else { &[] })).collect()
+    };
+    let judge = |uncles: &[Header], with: &[B256]| {
+        case.rules.verify_uncles(&header, header.hash_slow(), uncles, &below(with), now)
+    };
+    let refused = |result| matches!(result, Err(Rejected::Invalid(InvalidBlock::Uncle { .. })));
+    assert_eq!(judge(&[], &[]), Ok(()));
+    assert_eq!(judge(&[sibling(9), sibling(4)], &[]), Ok(()));
+    assert!(refused(judge(&[sibling(3)], &[])), "seven blocks below");
+    assert!(refused(judge(&[chain[8].clone()], &[])), "on the branch");
+    assert!(refused(judge(&[sibling(7)], &[sibling(7).hash_slow()])), "an uncle before");
+    assert!(refused(judge(&[sibling(7), sibling(7)], &[])), "twice");
+    let brother = sealed_child(&case.spec, &chain[9], STEP + 41, 3);
+    assert!(refused(judge(&[brother], &[])), "beside the block itself");
+    let stranger = Header { parent_hash: B256::ZERO, ..sibling(8) };
+    assert!(refused(judge(&[stranger], &[])), "no child of the branch");
+    let three = [sibling(9), sibling(8), sibling(7)];
+    assert!(matches!(judge(&three, &[]), Err(Rejected::Invalid(InvalidBlock::Uncles { maximum: 2 }))));
+    let wrong = Header { difficulty: U256::from(5), ..sibling(8) };
+    assert!(matches!(judge(&[wrong], &[]), Err(Rejected::Invalid(InvalidBlock::UncleHeader { .. }))));
+    // Who signed it is not asked: OpenEthereum calls no verify_block_external for uncles.
+    let unsigned = Header { author: Address::ZERO, ..sibling(8) };
+    assert_eq!(judge(&[unsigned], &[]), Ok(()));
+}
+
+#[test]
+fn uncles_are_two_before_the_transition_and_none_after_unless_said_so() {
+    let case = Case::new(json!({ "maximumUncleCountTransition": 5, "maximumUncleCount": 1 }), json!({}));
+    assert_eq!([0, 4, 5, 6].map(|number| case.rules.maximum_uncles(number)), [2, 2, 1, 1]);
+    assert_eq!(plain().rules.maximum_uncles(0), 0);
+    assert!(matches!(plain().invalid(|h| h.uncles_hash = B256::repeat_byte(1)), InvalidBlock::Uncles { maximum: 0 }));
+}
+
+#[test]
+fn a_gas_limit_contract_that_does_not_answer_leaves_the_least_gas_limit() {
+    let engine = json!({ "blockGasLimitContractTransitions": { "2": "0x0000000000000000000000000000000000000005" } });
+    let case = Case::new(engine, json!({}));
+    let parent = Header { gas_limit: 5_003, ..case.parent.clone() };
+    let header = |gas_limit| Header { number: 2, gas_limit, ..Header::default() };
+    assert!(matches!(
+        case.rules.verify_gas_limit(&header(4_999), &parent, None),
+        Err(InvalidBlock::GasLimitTooLow { minimum: 5_000, found: 4_999 })
+    ));
+    assert_eq!(case.rules.verify_gas_limit(&header(5_001), &parent, None), Ok(()));
+}
+
+#[test]
 fn a_signer_prints_no_secret() {
     let printed = format!("{:?}", signer(1));
     assert!(printed.contains("***"));
@@ -294,6 +467,32 @@ fn a_signer_prints_no_secret() {
 }
 
 proptest! {
+    #[test]
+    fn any_bit_of_the_seal_matters(bit in 0usize..8 * (3 + 67 + 72), empty_steps in any::<bool>()) {
+        let engine = if empty_steps { json!({ "emptyStepsTransition": 1, "maximumEmptySteps": 9 }) } else { json!({}) };
+        let case = Case::new(engine, json!({}));
+        let proposer = signer((STEP + 1) as usize % 3);
+        let mut header = child(&case.spec, &case.parent, STEP + 1, proposer.address());
+        let carried = EmptyStep {
+            signature: message(STEP, header.parent_hash).signature,
+            step: STEP,
+        };
+        header.difficulty += U256::from(u8::from(empty_steps));
+        seal(&case.spec, &mut header, STEP + 1, &proposer, Some(AuraSeal::encode_empty_steps(&[carried])));
+        let now = at_step(&case.rules, STEP + 1);
+        prop_assert_eq!(case.rules.verify(&header, &case.parent, &set(0..3), now), Ok(()));
+        let (mut byte, mut field) = (bit / 8, 0);
+        while field < header.seal.len() && byte >= header.seal[field].len() {
+            byte -= header.seal[field].len();
+            field += 1;
+        }
+        prop_assume!(field < header.seal.len());
+        let mut bytes = header.seal[field].to_vec();
+        bytes[byte] ^= 1 << (bit % 8);
+        header.seal[field] = bytes.into();
+        prop_assert!(case.rules.verify(&header, &case.parent, &set(0..3), now).is_err());
+    }
+
     #[test]
     fn arbitrary_headers_never_panic(
         step in any::<u64>(), number in any::<u64>(), gas in any::<(u64, u64)>(), timestamp in any::<u64>(),
