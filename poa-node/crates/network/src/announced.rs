@@ -172,6 +172,7 @@ impl Importer {
                 self.wake_sync.notify_one();
             }
             Verdict::TemporarilyInvalid(why) => tracing::debug!(number, %hash, why, "announced block is not valid yet"),
+            Verdict::Refused(why) => tracing::debug!(number, %hash, %peer, why, "announced block is not taken"),
             Verdict::Invalid(why) => {
                 tracing::warn!(number, %hash, %peer, why, "announced block is invalid");
                 self.asker.penalise(peer, peer::INVALID, "announced an invalid block").await;

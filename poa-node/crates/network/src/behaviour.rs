@@ -10,7 +10,7 @@ use libp2p::{
     swarm::NetworkBehaviour,
 };
 
-use crate::{codec::Bounded, gate::Gate};
+use crate::{codec::Bounded, gate::Gate, message::MAX_GOSSIP_BYTES};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -31,6 +31,7 @@ pub(crate) struct Behaviour {
     pub(crate) blocks: RequestResponse<Bounded>,
     pub(crate) sync: RequestResponse<Bounded>,
     pub(crate) txs: RequestResponse<Bounded>,
+    pub(crate) gossip: RequestResponse<Bounded>,
 }
 
 impl Behaviour {
@@ -52,6 +53,7 @@ impl Behaviour {
             blocks: protocol("/aurum/blocks/1", 2 * MIB, KIB, 64),
             sync: protocol("/aurum/sync/1", 4 * KIB, BLOCKS_LIMIT, 64),
             txs: protocol("/aurum/transactions/1", MIB, 64 * KIB, 16),
+            gossip: protocol("/aurum/gossip/1", MAX_GOSSIP_BYTES + 1, KIB, 64),
         }
     }
 }

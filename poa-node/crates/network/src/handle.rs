@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use alloy::primitives::Bytes;
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::{Counters, Enode, PeerInfo, directory::Directory, metrics::Metrics};
+use crate::{Counters, Enode, PeerInfo, Topic, directory::Directory, message::Gossip, metrics::Metrics};
 
 /// A running network. Cheap to clone; it runs until the token given to [`crate::run`] is cancelled.
 #[derive(Clone, Debug)]
 pub struct NetworkHandle {
     pub(crate) announce: mpsc::Sender<SealedBlock>,
+    pub(crate) gossip: mpsc::Sender<Gossip>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) enode: Enode,
@@ -24,6 +26,14 @@ impl NetworkHandle {
     pub fn announce(&self, block: SealedBlock) {
         if let Err(error) = self.announce.try_send(block) {
             tracing::warn!(%error, "block was not announced");
+        }
+    }
+
+    /// Passes a message of our own engine to every peer. Returns at once; with 256 waiting it is dropped, with a warning:
+    /// what such messages say can be said again or is made good by blocks.
+    pub fn gossip(&self, topic: Topic, body: Bytes) {
+        if let Err(error) = self.gossip.try_send(Gossip { topic, body }) {
+            tracing::warn!(?topic, %error, "message of the engine was not passed on");
         }
     }
 

@@ -3,8 +3,9 @@
 //! ```text
 //!            ┌ status   handshake: genesis, network id, head      ─▶ directory of peers and their heads
 //! peer ──────┤ blocks   announcements, acknowledged               ─▶ announced: import, relay      ┐
-//! (4 proto-  │ sync     hashes and blocks by number, by hash      ─▶ serve: reads of BlockSource   ├ blocking threads
-//!  cols)     └ txs      batches and offers, acknowledged          ─▶ inbox: recover, Pool::add     ┘
+//! (5 proto-  │ sync     hashes and blocks by number, by hash      ─▶ serve: reads of BlockSource   ├ blocking threads
+//!  cols)     │ txs      batches and offers, acknowledged          ─▶ inbox: recover, Pool::add     │
+//!            └ gossip   small messages of the engine              ─▶ BlockSource::hear, relay      ┘
 //!
 //! sync task: a peer's head is heavier than ours ─▶ find the common ancestor ─▶ fetch ranges ─▶ BlockSource::import
 //! ```
@@ -41,7 +42,7 @@ pub use directory::PeerInfo;
 pub use enode::{Enode, EnodeError, NodeId, NodeKey};
 pub use error::NetworkError;
 pub use handle::NetworkHandle;
-pub use message::Head;
+pub use message::{Head, Topic};
 pub use metrics::Counters;
 pub use source::{BlockSource, ChainStatus, Verdict};
 pub use switch::run;

@@ -20,6 +20,8 @@ pub(crate) const MAX_TRANSACTIONS: usize = 1_024;
 pub(crate) const MAX_TRANSACTIONS_BYTES: usize = 256 << 10;
 /// Hashes in one [`TxMessage::Offer`].
 pub(crate) const MAX_OFFER: usize = 4_096;
+/// Bytes of one gossiped message of the engine.
+pub(crate) const MAX_GOSSIP_BYTES: u64 = 4 << 10;
 
 /// The end of a chain, as a peer claims it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
@@ -94,6 +96,35 @@ pub(crate) enum TxMessage {
     Whole(Vec<Bytes>),
     /// Hashes the sender has; answered by those wanted.
     Offer(Vec<B256>),
+}
+
+/// What a message that every node passes on is about. Its bytes are the engine's affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// An authority lets its step pass without a block: `RLP([signature, [step, parent hash]])`.
+    EmptyStep,
+}
+
+impl Topic {
+    const fn tag(self) -> u8 {
+        match self {
+            Self::EmptyStep => 0,
+        }
+    }
+
+    const fn of_tag(tag: u8) -> Option<Self> {
+        match tag {
+            0 => Some(Self::EmptyStep),
+            _ => None,
+        }
+    }
+}
+
+/// A message that every node passes on once it has found it good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gossip {
+    pub(crate) topic: Topic,
+    pub(crate) body: Bytes,
 }
 
 /// Places in the offer.
@@ -201,6 +232,21 @@ impl Message for TxMessage {
     }
 }
 
+impl Message for Gossip {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1 + self.body.len());
+        out.push(self.topic.tag());
+        out.extend_from_slice(&self.body);
+        out
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (tag, body) = bytes.split_first().ok_or(Malformed("no topic"))?;
+        let topic = Topic::of_tag(*tag).ok_or(Malformed("unknown topic"))?;
+        Ok(Self { topic, body: Bytes::copy_from_slice(body) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -232,7 +278,7 @@ mod tests {
             hashes in prop::collection::vec(hash(), 0..40), blobs in prop::collection::vec(bytes(), 0..20),
         ) {
             check(&Status { version: VERSION, network_id, genesis, head, client });
-            check(&Announcement { head, block });
+            check(&Announcement { head, block: block.clone() });
             check(&SyncRequest::Hashes(numbers.clone()));
             check(&SyncRequest::Blocks { first: network_id, count: 7 });
             check(&SyncRequest::Block(genesis));
@@ -241,6 +287,7 @@ mod tests {
             check(&TxMessage::Whole(blobs));
             check(&TxMessage::Offer(hashes));
             check(&Wanted { places: numbers });
+            check(&Gossip { topic: Topic::EmptyStep, body: block });
         }
 
         #[test]
@@ -250,6 +297,7 @@ mod tests {
             let _ = SyncRequest::from_bytes(&garbage);
             let _ = Blocks::from_bytes(&garbage);
             let _ = TxMessage::from_bytes(&garbage);
+            let _ = Gossip::from_bytes(&garbage);
         }
     }
 }

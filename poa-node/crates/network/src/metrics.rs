@@ -48,6 +48,12 @@ counters! {
     transactions_received,
     /// Transactions that did not fit a slow peer's queue and are offered to it later.
     transactions_deferred,
+    /// Messages of the engine sent, one a peer.
+    gossip_sent,
+    /// Messages of the engine received.
+    gossip_received,
+    /// Messages of the engine not sent to a peer that has not acknowledged earlier ones.
+    gossip_dropped,
     /// Requests answered.
     requests_served,
     /// Requests not answered, being too many.

@@ -22,6 +22,10 @@ pub(crate) const TIMEOUTS: u32 = 4;
 /// Announcements on their way to one peer. Beyond it only the newest head is kept for it.
 pub(crate) const ANNOUNCING: usize = 8;
 
+/// Messages of the engine on their way to one peer. It misses what comes beyond them.
+pub(crate) const GOSSIPING: usize = 64;
+
+const KNOWN_GOSSIP: NonZeroUsize = NonZeroUsize::new(2_048).expect("not zero");
 const KNOWN_BLOCKS: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
 
 /// Admits a number of requests per second, with bursts.
@@ -68,6 +72,9 @@ pub(crate) struct Peer {
     pub(crate) announcing: usize,
     pub(crate) behind: Option<Head>,
     pub(crate) txs: TxLane,
+    pub(crate) known_gossip: LruCache<B256, ()>,
+    pub(crate) gossiping: usize,
+    pub(crate) gossip_rate: Bucket,
     pub(crate) status_rate: Bucket,
     pub(crate) blocks_rate: Bucket,
     pub(crate) sync_rate: Bucket,
@@ -89,6 +96,9 @@ impl Peer {
             announcing: 0,
             behind: None,
             txs: TxLane::new(),
+            known_gossip: LruCache::new(KNOWN_GOSSIP),
+            gossiping: 0,
+            gossip_rate: Bucket::new(500.0),
             status_rate: Bucket::new(2.0),
             blocks_rate: Bucket::new(200.0),
             sync_rate: Bucket::new(100.0),

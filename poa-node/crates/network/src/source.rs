@@ -3,6 +3,8 @@
 use alloy::primitives::{B256, Bytes};
 use aurum_types::{BlockNumber, Score, SealedBlock};
 
+use crate::Topic;
+
 /// Where the chain stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainStatus {
@@ -27,6 +29,9 @@ pub enum Verdict {
     UnknownParent,
     /// Not valid yet, such as one from the future: nobody's fault, may be offered again.
     TemporarilyInvalid(String),
+    /// Contradicts what is final here, or cannot be judged by us for another reason of our own: not taken, and nobody's
+    /// fault.
+    Refused(String),
     /// Breaks a rule; who sent it did not check it.
     Invalid(String),
     /// Our own disk or a bug; says nothing about the block or its sender.
@@ -50,6 +55,12 @@ pub trait BlockSource: Send + Sync + 'static {
 
     /// Offers a block. Blocks until the verdict.
     fn import(&self, block: SealedBlock) -> Verdict;
+
+    /// Offers a message of the engine that a peer passed on; it goes to the other peers if it is [`Verdict::Imported`].
+    /// Blocks until the verdict.
+    fn hear(&self, _topic: Topic, _body: &[u8]) -> Verdict {
+        Verdict::Known
+    }
 
     /// Offers consecutive blocks and returns how many are there now, and the first verdict that was neither
     /// [`Verdict::Imported`] nor [`Verdict::Known`].

@@ -2,6 +2,7 @@
 //! [`Command`].
 
 mod connections;
+mod gossip;
 mod inbound;
 mod outbound;
 
@@ -9,6 +10,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     net::TcpListener,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,6 +27,7 @@ use libp2p::{
     swarm::SwarmEvent,
     tcp, yamux,
 };
+use lru::LruCache;
 use tokio::{
     sync::{Notify, Semaphore, broadcast, mpsc, oneshot},
     time::{MissedTickBehavior, interval},
@@ -38,7 +41,7 @@ use crate::{
     directory::Directory,
     gate::Gate,
     inbox::Inbox,
-    message::{Message as _, SyncRequest},
+    message::{Gossip, Message as _, SyncRequest},
     metrics::Metrics,
     peer::Peer,
     reserved::{self, Reserved},
@@ -49,6 +52,10 @@ use crate::{
 const COMMANDS: usize = 1_024;
 /// Our own blocks waiting to be announced. When full, [`NetworkHandle::announce`] leaves it to the head told each second.
 const ANNOUNCE: usize = 64;
+/// Messages of our own engine waiting to be passed on. When full, [`NetworkHandle::gossip`] drops them.
+const GOSSIP: usize = 256;
+/// Messages of the engine that were heard not long ago and are not judged again.
+const HEARD: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 /// Threads that answer peers or take their transactions at a time; the rest wait, bounded by each peer's open streams.
 const SERVING: usize = 4;
 /// Newly pooled transactions taken in one turn, so that blocks are not kept waiting.
@@ -69,6 +76,8 @@ pub(crate) enum Command {
     Answer { protocol: Protocol, channel: ResponseChannel<Vec<u8>>, bytes: Vec<u8> },
     /// Pass an imported block on.
     Relay { head: Head, from: PeerId },
+    /// Pass a message of the engine on, which was found good; or only remember that it was heard.
+    Heard { message: Gossip, from: PeerId, relay: bool },
     /// Hold something against a peer.
     Penalise { peer: PeerId, amount: u32, why: &'static str },
     /// A reserved peer's addresses are known.
@@ -126,12 +135,20 @@ pub(crate) struct Switch {
     asks: HashMap<OutboundRequestId, oneshot::Sender<Option<Vec<u8>>>>,
     /// Transaction messages on their way, with their hashes.
     sent_txs: HashMap<OutboundRequestId, (PeerId, Vec<B256>)>,
+    /// Hashes of messages of the engine that were judged.
+    heard: LruCache<B256, ()>,
     /// Head that was told to everybody last.
     told_head: B256,
     /// Arrival of the youngest transaction at the last re-offer.
     reoffered_to: u64,
     /// Peers of other chains that were logged.
     strangers: HashSet<PeerId>,
+}
+
+/// What this node has to tell.
+struct Ours {
+    blocks: mpsc::Receiver<SealedBlock>,
+    gossip: mpsc::Receiver<Gossip>,
 }
 
 /// Starts the network: listens before it returns, then runs until `shutdown` is cancelled.
@@ -156,6 +173,7 @@ pub async fn run(
     let wake_sync = Arc::new(Notify::new());
     let (commands, incoming) = mpsc::channel(COMMANDS);
     let (announce, to_announce) = mpsc::channel(ANNOUNCE);
+    let (gossip, to_gossip) = mpsc::channel(GOSSIP);
     let asker = Asker(commands);
     let parts = announced::Parts {
         source: Arc::clone(&source),
@@ -195,12 +213,13 @@ pub async fn run(
         asker,
         asks: HashMap::new(),
         sent_txs: HashMap::new(),
+        heard: LruCache::new(HEARD),
         reoffered_to: 0,
         strangers: HashSet::new(),
     };
-    tasks.spawn(switch.run(incoming, to_announce, newly_pooled, shutdown));
+    tasks.spawn(switch.run(incoming, Ours { blocks: to_announce, gossip: to_gossip }, newly_pooled, shutdown));
     tasks.close();
-    Ok(NetworkHandle { announce, directory, metrics, enode, tasks })
+    Ok(NetworkHandle { announce, gossip, directory, metrics, enode, tasks })
 }
 
 fn build_swarm(config: &NetworkConfig, gate: Gate) -> Result<Swarm<Behaviour>, NetworkError> {
@@ -254,22 +273,26 @@ impl Switch {
     async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
-        mut to_announce: mpsc::Receiver<SealedBlock>,
+        mut ours: Ours,
         mut newly_pooled: broadcast::Receiver<Arc<Pooled>>,
         shutdown: CancellationToken,
     ) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut second, mut reoffer) = (Instant::now(), Instant::now());
-        let mut announcing = true;
+        let (mut announcing, mut gossiping) = (true, true);
         loop {
             // In this order: what consensus waits for comes before transactions.
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                block = to_announce.recv(), if announcing => match block {
+                block = ours.blocks.recv(), if announcing => match block {
                     Some(block) => self.announce_own(&block),
                     None => announcing = false,
+                },
+                message = ours.gossip.recv(), if gossiping => match message {
+                    Some(message) => self.gossip(&message, None),
+                    None => gossiping = false,
                 },
                 _ = tick.tick() => {
                     self.on_tick();
@@ -321,6 +344,7 @@ impl Switch {
                 let _ = protocol.send_response(channel, bytes);
             }
             Command::Relay { head, from } => self.relay(head, from),
+            Command::Heard { message, from, relay } => self.on_heard(&message, from, relay),
             Command::Penalise { peer, amount, why } => self.penalise(peer, amount, why),
             Command::Dial { peer, addresses } => self.dial(peer, addresses),
         }

@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const AVOID_SILENT: Duration = Duration::from_secs(5);
 /// How long after our own failure, or a block that is not valid yet.
 const AVOID_LATER: Duration = Duration::from_secs(1);
+/// How long a peer is not followed whose chain contradicts what is final here.
+const AVOID_REFUSED: Duration = Duration::from_secs(15);
 /// How often a peer may change its branch while we follow it before another turn is taken.
 const BRANCH_CHANGES: usize = 4;
 
@@ -49,6 +51,8 @@ enum Stop {
     OtherBranch,
     /// Not now, and nobody's fault: not valid yet, or our own failure.
     Later,
+    /// Its chain contradicts what is final here. Either side may be the odd one out, so nobody is blamed.
+    Refused,
 }
 
 impl Sync {
@@ -86,6 +90,7 @@ impl Sync {
             }
             Ok(()) => {}
             Err(Stop::Silent) => self.directory.avoid(&peer, AVOID_SILENT),
+            Err(Stop::Refused) => self.directory.avoid(&peer, AVOID_REFUSED),
             Err(Stop::Later | Stop::OtherBranch) => self.directory.avoid(&peer, AVOID_LATER),
             Err(Stop::Blame(penalty, why)) => {
                 tracing::warn!(%peer, why, "peer misled sync");
@@ -187,6 +192,10 @@ impl Sync {
         match verdict {
             None | Some(Verdict::Imported | Verdict::Known) => Ok(()),
             Some(Verdict::Invalid(why)) => Err(Stop::Blame(peer::INVALID, format!("sent an invalid block: {why}"))),
+            Some(Verdict::Refused(why)) => {
+                tracing::warn!(why, "a heavier chain is not taken");
+                Err(Stop::Refused)
+            }
             Some(Verdict::TemporarilyInvalid(why)) => {
                 tracing::debug!(why, "synced block is not valid yet");
                 Err(Stop::Later)

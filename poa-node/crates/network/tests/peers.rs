@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use aurum_network::{Enode, NetworkConfig, NetworkError, run};
+use aurum_network::{Enode, NetworkConfig, NetworkError, Topic, run};
 use aurum_pool::Origin;
 use common::{FakeChain, Node, config, genesis, node_key, same_head, transaction, until};
 use tokio::{
@@ -142,6 +142,34 @@ async fn transactions_reach_everybody_along_a_line_once() {
     assert_eq!(nodes[3].net.counters().transactions_received, 300);
     assert_eq!(nodes[0].net.counters().transactions_received, 1);
     assert_eq!(nodes[1].net.counters().transactions_received, 301);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_the_engine_travel_along_a_line_and_are_judged_once() {
+    let a = Node::start(config(1, &[]), chain()).await;
+    let b = Node::start(config(2, &[a.enode()]), chain()).await;
+    let c = Node::start(config(3, &[b.enode()]), chain()).await;
+    until("a line", || a.knows(&b) && b.knows(&a) && b.knows(&c) && c.knows(&b)).await;
+    for body in [&b"first"[..], b"first", b"second"] {
+        a.net.gossip(Topic::EmptyStep, body.into());
+    }
+    let heard = |node: &Node| node.chain.heard.lock().unwrap().clone();
+    until("both heard both", || heard(&b).len() == 2 && heard(&c).len() == 2).await;
+    let mut bodies: Vec<_> = heard(&c).iter().map(|body| body.to_vec()).collect();
+    bodies.sort();
+    assert_eq!(bodies, [b"first".to_vec(), b"second".to_vec()]);
+    assert!(heard(&a).is_empty(), "nobody tells the one who said it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_messages_of_the_engine_cost_the_connection() {
+    let a = Node::start(config(1, &[]), chain()).await;
+    let b = Node::start(config(2, &[a.enode()]), chain()).await;
+    until("connected", || a.knows(&b) && b.knows(&a)).await;
+    for number in 0..3 {
+        a.net.gossip(Topic::EmptyStep, [common::BAD, &[number]].concat().into());
+    }
+    until("banned", || b.net.counters().peers_penalised == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,12 +4,12 @@
 mod common;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use aurum_network::{BlockSource, Enode, NetworkConfig, Verdict};
-use common::{BAD, FUTURE, FakeChain, Node, block, config, genesis, proxy::Proxy, same_head, until};
+use common::{BAD, CONTRADICTS, FUTURE, FakeChain, Node, block, config, genesis, proxy::Proxy, same_head, until};
 
 async fn pair(first: Arc<FakeChain>, second: Arc<FakeChain>) -> (Node, Node) {
     let a = Node::start(config(1, &[]), first).await;
@@ -131,6 +131,25 @@ async fn a_block_that_is_not_valid_yet_is_nobodys_fault() {
     same_head(&[&a, &b]).await;
     assert_eq!(b.net.counters().peers_penalised, 0);
     assert!(b.knows(&a));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heavier_chain_that_contradicts_what_is_final_is_refused_without_blame() {
+    let other = FakeChain::new(genesis(b"g"));
+    other.grow(3, 1, b"main");
+    other.force(block(&other.head(), 100, CONTRADICTS));
+    let other = Node::start(config(1, &[]), other).await;
+    let reader = Node::start(config(2, &[other.enode()]), FakeChain::new(genesis(b"g"))).await;
+    until("refused", || reader.chain.refused.load(Ordering::Relaxed) > 0).await;
+    // Its chain is still heard of, and so is it.
+    let third = Node::start(config(3, &[reader.enode(), other.enode()]), FakeChain::new(genesis(b"g"))).await;
+    until("connected", || reader.knows(&third)).await;
+    other.net.announce(block(&other.chain.head(), 1, CONTRADICTS));
+    third.chain.grow(4, 1, b"third");
+    third.author(b"third");
+    until("followed another", || reader.chain.status() == third.chain.status()).await;
+    assert_eq!(reader.net.counters().peers_penalised, 0);
+    assert!(reader.knows(&other));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use crate::{
     peer, serve,
 };
 
-type Exchange = Event<Vec<u8>, Vec<u8>>;
+pub(super) type Exchange = Event<Vec<u8>, Vec<u8>>;
 
 impl Switch {
     pub(super) fn on_message(&mut self, event: BehaviourEvent) {
@@ -25,6 +25,7 @@ impl Switch {
             BehaviourEvent::Blocks(event) => self.on_blocks(event),
             BehaviourEvent::Sync(event) => self.on_sync(event),
             BehaviourEvent::Txs(event) => self.on_txs(event),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Ping(event) => {
                 if let Err(error) = event.result {
                     tracing::info!(peer = %event.peer, %error, "connection is dead");
@@ -36,16 +37,16 @@ impl Switch {
     }
 
     /// Whether the peer finished its side of the handshake. Others are not heard.
-    fn is_greeted(&self, peer: &PeerId) -> bool {
+    pub(super) fn is_greeted(&self, peer: &PeerId) -> bool {
         self.peers.get(peer).is_some_and(|peer| peer.status.is_some())
     }
 
-    fn too_often(&mut self, peer: PeerId) {
+    pub(super) fn too_often(&mut self, peer: PeerId) {
         self.metrics.requests_refused.add(1);
         self.penalise(peer, peer::FLOOD, "asks too often");
     }
 
-    fn on_inbound_failure(&mut self, peer: PeerId, error: &InboundFailure) {
+    pub(super) fn on_inbound_failure(&mut self, peer: PeerId, error: &InboundFailure) {
         // Time-outs, closed connections and requests we left unanswered are no offence; what cannot be read is.
         if let InboundFailure::Io(error) = error
             && error.kind() == std::io::ErrorKind::InvalidData
@@ -54,7 +55,7 @@ impl Switch {
         }
     }
 
-    fn on_outbound_failure(&mut self, peer: PeerId, error: &OutboundFailure) {
+    pub(super) fn on_outbound_failure(&mut self, peer: PeerId, error: &OutboundFailure) {
         match error {
             OutboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 self.penalise(peer, peer::MALFORMED, "answer too long");

@@ -16,7 +16,7 @@ use alloy::{
     consensus::{SignableTransaction, TxLegacy},
     primitives::{Address, B256, Bytes, Signature, TxKind, U256},
 };
-use aurum_network::{BlockSource, ChainStatus, Enode, NetworkConfig, NetworkHandle, NodeKey, Verdict, run};
+use aurum_network::{BlockSource, ChainStatus, Enode, NetworkConfig, NetworkHandle, NodeKey, Topic, Verdict, run};
 use aurum_pool::{Admission, Pool, PoolConfig, Refusal};
 use aurum_types::{Account, Block, Header, HeaderFormat, Recovered, Score, SealedBlock, Transaction, recover_sender};
 use secp256k1::{Message, SECP256K1, SecretKey};
@@ -26,6 +26,8 @@ pub const FORMAT: HeaderFormat = HeaderFormat { base_fee_from: None, empty_steps
 /// `extra_data` of blocks the fake chain finds invalid, or not valid yet.
 pub const BAD: &[u8] = b"bad";
 pub const FUTURE: &[u8] = b"future";
+/// `extra_data` of blocks that contradict what is final in the fake chain.
+pub const CONTRADICTS: &[u8] = b"contradicts";
 
 #[derive(Debug)]
 struct Held {
@@ -46,6 +48,10 @@ pub struct FakeChain {
     stalled: Mutex<bool>,
     released: Condvar,
     pub imports: AtomicUsize,
+    /// Blocks refused without blame.
+    pub refused: AtomicUsize,
+    /// Messages of the engine, in the order in which they were heard.
+    pub heard: Mutex<Vec<Bytes>>,
 }
 
 pub fn block(parent: &SealedBlock, difficulty: u64, extra: &[u8]) -> SealedBlock {
@@ -154,6 +160,14 @@ impl BlockSource for FakeChain {
         self.blocks.lock().unwrap().all.get(&hash).map(|held| held.block.block().encode())
     }
 
+    fn hear(&self, _: Topic, body: &[u8]) -> Verdict {
+        if body.starts_with(BAD) {
+            return Verdict::Invalid("marked bad".to_owned());
+        }
+        self.heard.lock().unwrap().push(Bytes::copy_from_slice(body));
+        Verdict::Imported
+    }
+
     fn import(&self, block: SealedBlock) -> Verdict {
         let mut blocks = self.blocks.lock().unwrap();
         if blocks.all.contains_key(&block.hash()) {
@@ -164,6 +178,10 @@ impl BlockSource for FakeChain {
         }
         match &block.header().extra_data[..] {
             BAD => return Verdict::Invalid("marked bad".to_owned()),
+            CONTRADICTS => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Verdict::Refused("marked as contradicting".to_owned());
+            }
             FUTURE => return Verdict::TemporarilyInvalid("marked future".to_owned()),
             _ => {}
         }

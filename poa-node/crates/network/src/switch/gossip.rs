@@ -1,0 +1,111 @@
+//! Small messages of the engine: judged once, then passed on to whoever has not shown to have them.
+
+use std::sync::Arc;
+
+use alloy::primitives::keccak256;
+use libp2p::{
+    PeerId,
+    request_response::{Event, Message, ResponseChannel},
+};
+
+use super::{Command, Switch, inbound::Exchange};
+use crate::{
+    Verdict,
+    message::{Gossip, Message as _},
+    peer,
+};
+
+impl Switch {
+    pub(super) fn on_gossip(&mut self, event: Exchange) {
+        match event {
+            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                self.on_gossiped(peer, &request, channel);
+            }
+            Event::Message { peer, message: Message::Response { .. }, .. } => {
+                self.answered(peer);
+                self.gossip_done(peer);
+            }
+            Event::OutboundFailure { peer, error, .. } => {
+                self.gossip_done(peer);
+                self.on_outbound_failure(peer, &error);
+            }
+            Event::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
+            Event::ResponseSent { .. } => {}
+        }
+    }
+
+    fn gossip_done(&mut self, peer: PeerId) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.gossiping = state.gossiping.saturating_sub(1);
+        }
+    }
+
+    fn on_gossiped(&mut self, peer: PeerId, request: &[u8], channel: ResponseChannel<Vec<u8>>) {
+        if !self.is_greeted(&peer) {
+            return;
+        }
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        if !state.gossip_rate.take() {
+            return self.too_often(peer);
+        }
+        let _ = self.swarm.behaviour_mut().gossip.send_response(channel, Vec::new());
+        self.metrics.gossip_received.add(1);
+        let Ok(message) = Gossip::from_bytes(request) else {
+            return self.penalise(peer, peer::MALFORMED, "malformed message of the engine");
+        };
+        let hash = keccak256(request);
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.known_gossip.put(hash, ());
+        }
+        if self.heard.contains(&hash) {
+            return;
+        }
+        let (source, serving, asker) = (Arc::clone(&self.source), Arc::clone(&self.serving), self.asker.clone());
+        self.tasks.spawn(async move {
+            let Ok(_permit) = serving.acquire_owned().await else { return };
+            let heard = message.clone();
+            let Ok(verdict) = tokio::task::spawn_blocking(move || source.hear(heard.topic, &heard.body)).await else {
+                return tracing::error!("judging a message of the engine panicked");
+            };
+            match verdict {
+                Verdict::Imported => asker.send(Command::Heard { message, from: peer, relay: true }).await,
+                Verdict::Known => asker.send(Command::Heard { message, from: peer, relay: false }).await,
+                Verdict::Invalid(why) => {
+                    tracing::debug!(%peer, topic = ?message.topic, why, "message of the engine is malformed");
+                    asker.send(Command::Heard { message, from: peer, relay: false }).await;
+                    asker.penalise(peer, peer::MALFORMED, "passed on a malformed message of the engine").await;
+                }
+                // It may be judged when it comes again.
+                Verdict::UnknownParent | Verdict::TemporarilyInvalid(_) | Verdict::Refused(_) | Verdict::Fault(_) => {}
+            }
+        });
+    }
+
+    /// A message was judged: it is not judged again, and goes on if it is good.
+    pub(super) fn on_heard(&mut self, message: &Gossip, from: PeerId, relay: bool) {
+        if self.heard.put(keccak256(message.to_bytes()), ()).is_none() && relay {
+            self.gossip(message, Some(from));
+        }
+    }
+
+    /// Tells every peer that has not shown to have it.
+    pub(super) fn gossip(&mut self, message: &Gossip, except: Option<PeerId>) {
+        let bytes = message.to_bytes();
+        let hash = keccak256(&bytes);
+        self.heard.put(hash, ());
+        let protocol = &mut self.swarm.behaviour_mut().gossip;
+        for (peer, state) in &mut self.peers {
+            if !state.ready || Some(*peer) == except || state.known_gossip.contains(&hash) {
+                continue;
+            }
+            if state.gossiping >= peer::GOSSIPING {
+                self.metrics.gossip_dropped.add(1);
+                continue;
+            }
+            state.known_gossip.put(hash, ());
+            state.gossiping += 1;
+            self.metrics.gossip_sent.add(1);
+            protocol.send_request(peer, bytes.clone());
+        }
+    }
+}
