@@ -37,6 +37,7 @@ e2e: setup-test ## Only the stories over real processes
 
 fmt: ## Format Rust, and Solidity where the Node packages are installed
 	cargo fmt --all
+	cargo fmt --manifest-path contracts/compile/Cargo.toml
 	@[ ! -x contracts/node_modules/.bin/forge ] || (cd contracts && node_modules/.bin/forge fmt)
 
 lint: setup-test ## Clippy with warnings as errors, formatting, licenses
@@ -45,12 +46,11 @@ lint: setup-test ## Clippy with warnings as errors, formatting, licenses
 docs: ## API documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
-deny: ## Licenses, bans and sources of all dependencies (installs cargo-deny)
-	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+deny: setup-test ## Licenses, bans and sources of all dependencies
 	cargo deny check licenses bans sources
 
 contracts: setup-test ## Compile the contracts again and rewrite contracts/artifacts
-	cargo run --release --locked -p aurum-contracts --example compile
+	cargo run --locked --manifest-path contracts/compile/Cargo.toml
 
 docker-test: ## Build the image and run the compose system once with a Docker engine of its own
 	@tests/docker/run

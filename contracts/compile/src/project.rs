@@ -30,7 +30,7 @@ pub(crate) const CONTRACTS: [&str; 9] = [
 
 /// The `contracts` folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the folder of the contracts")
 }
 
 /// Where the artifact of `contract` is committed.
@@ -38,14 +38,14 @@ pub(crate) fn artifact_path(contract: &str) -> PathBuf {
     root().join("artifacts").join(format!("{contract}.json"))
 }
 
-/// Why nothing can be compiled here, if so: the compiler comes from npm and building the workspace does not need it.
-pub(crate) fn missing_tools() -> Option<String> {
+/// Checks that the compiler is there: it comes from npm, and building the workspace does not need it.
+pub(crate) fn check_tools() -> Result<(), String> {
     if !root().join("node_modules/solc").is_dir() || !root().join("node_modules/@openzeppelin/contracts").is_dir() {
-        return Some("npm packages are not installed (run `npm ci` in contracts)".to_owned());
+        return Err("npm packages are not installed in contracts: run `make setup-test`".to_owned());
     }
     match std::process::Command::new("node").arg("--version").output() {
-        Ok(output) if output.status.success() => None,
-        _ => Some("node is not installed".to_owned()),
+        Ok(output) if output.status.success() => Ok(()),
+        _ => Err("node is not installed".to_owned()),
     }
 }
 
