@@ -79,7 +79,7 @@ mod tests {
     fn the_spec_is_read_and_nothing_in_it_is_unsupported() {
         let spec = DevConfig { chain_id: 31_337, block_time: None }.spec();
         assert_eq!((spec.params.chain_id, spec.params.network_id), (31_337, 31_337));
-        assert_eq!(aurum_evm::rules::unsupported(&spec), Vec::<String>::new());
+        assert_eq!(aurum_evm::check_rules(&spec), Ok(()));
         assert_eq!(spec.engine.validators, ValidatorsSpec::List(vec![authority().address()]));
         assert_eq!(spec.accounts[&ACCOUNTS[9].0].balance, Some(FUNDS));
     }

@@ -17,9 +17,11 @@ pub fn next_base_fee(spec: &ChainSpec, parent: &Header, number: BlockNumber) -> 
         return Some(fixed);
     }
     let initial = params.eip1559_base_fee_initial_value.unwrap_or(0);
-    let fee = match parent.base_fee_per_gas {
-        Some(parent_fee) if number > transition => adjusted(spec, parent, parent_fee),
-        _ => initial,
+    // A genesis that states no base fee has none, also where the rule holds from the beginning. (Nethermind gives it 1 gwei.)
+    let fee = if number > transition {
+        adjusted(spec, parent, parent.base_fee_per_gas.unwrap_or(0))
+    } else {
+        initial
     };
     let floor = match (params.eip1559_base_fee_min_value, params.eip1559_base_fee_min_value_transition) {
         (Some(minimum), Some(from)) if number >= from => minimum,

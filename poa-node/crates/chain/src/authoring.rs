@@ -4,10 +4,11 @@ use std::{fmt, sync::Arc};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{EngineState, Rules};
-use aurum_evm::{BlockBuilder, BlockEnv, EvmError};
+use aurum_evm::{BlockBuilder, BlockEnv, EvmError, rules::ReceiptForm};
 use aurum_storage::Committed;
 use aurum_types::{
-    EMPTY_UNCLES_HASH, ExecutionOutcome, Header, StateReader, Step, Transaction, receipts_root, transactions_root,
+    EMPTY_UNCLES_HASH, ExecutionOutcome, Header, StateError, StateReader, Step, Transaction, receipts_root,
+    transactions_root,
 };
 
 use crate::{Fault, reader::Reader, recent::Link};
@@ -107,7 +108,13 @@ impl Authoring {
     /// When the block cannot begin (`finalizeChange()` fails).
     pub fn builder(&self, env: BlockEnv) -> Result<BlockBuilder, EvmError> {
         let begins = self.engine().child_begins_epoch();
-        self.evm().builder(Arc::clone(&self.state), &BlockEnv::of(self.parent()), env, begins)
+        let form = self.evm().rules(env.number, env.timestamp).receipt_form();
+        let builder = self.evm().builder(Arc::clone(&self.state), &BlockEnv::of(self.parent()), env, begins)?;
+        if form != ReceiptForm::StateRoot {
+            return Ok(builder);
+        }
+        let (reader, parent) = (Arc::clone(&self.reader), self.parent.hash);
+        Ok(builder.with_roots(move |changes| Ok(reader.tree.commit(parent, changes).map_err(StateError::new)?.root)))
     }
 
     /// Computes the state root of what was built.

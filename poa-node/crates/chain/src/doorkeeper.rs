@@ -18,7 +18,7 @@ pub(crate) struct Doorkeeper(pub(crate) Arc<Reader>);
 impl Admission for Doorkeeper {
     fn account(&self, address: Address) -> Result<Account, Refusal> {
         let (_, state) = self.0.head_state().map_err(fault)?;
-        Ok(state.account(address)?.unwrap_or_default())
+        Ok(state.account(address)?.unwrap_or_else(|| self.0.missing_account()))
     }
 
     fn admits(&self, tx: &Recovered<Transaction>) -> Result<(), Refusal> {

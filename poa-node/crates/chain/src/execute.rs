@@ -6,7 +6,8 @@ use alloy::primitives::{Address, U256};
 use aurum_aura::Rules;
 use aurum_evm::{BlockEnv, Evm, EvmError, InvalidExecution, rules::ReceiptForm};
 use aurum_types::{
-    BlockError, ExecutedBlock, ExecutionOutcome, Header, RecoveredBlock, StateChanges, StateError, StateReader,
+    BlockError, ExecutedBlock, ExecutionOutcome, Header, ReceiptOutcome, RecoveredBlock, StateChanges, StateError,
+    StateReader, receipts_root,
 };
 
 use crate::{ImportError, Invalid, reader::Reader};
@@ -58,7 +59,23 @@ pub(crate) fn execute(
         };
         reader.evm.execute_with_roots(state, &parent_env, block, begins_epoch, &mut root_after)
     };
+    let run = |block: &RecoveredBlock| {
+        let header = block.sealed().header();
+        run(block).map(|outcome| without_outcomes(reader, header, outcome))
+    };
     block.execute(|block| run(block).map_err(|error| Failure(error.into()))).map_err(|Failure(error)| error)
+}
+
+/// Before `validateReceiptsTransition`, receipts may also be stated without their first field (OpenEthereum
+/// `strip_receipts_outcomes`).
+fn without_outcomes(reader: &Reader, header: &Header, mut outcome: ExecutionOutcome) -> ExecutionOutcome {
+    let validated = reader.spec.params.validate_receipts_transition.is_some_and(|from| header.number >= from);
+    if !validated && receipts_root(&outcome.receipts) != header.receipts_root {
+        for receipt in &mut outcome.receipts {
+            receipt.outcome = ReceiptOutcome::Unknown;
+        }
+    }
+    outcome
 }
 
 /// Takes over the outcome that building the block gave.

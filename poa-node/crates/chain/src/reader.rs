@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{Clock, StepSchedule};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_storage::{AccountProof, Database, StateTree};
-use aurum_types::{BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader, ValidatorSet};
+use aurum_types::{Account, BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader, ValidatorSet};
 
 use crate::{
     BlockRef, Fault, Head, ReadError,
@@ -154,6 +154,11 @@ impl Reader {
 
     pub(crate) fn prove(&self, hash: B256, address: Address, slots: &[U256]) -> Result<AccountProof, ReadError> {
         self.tree.prove(hash, address, slots)?.ok_or(ReadError::NoState(hash))
+    }
+
+    /// What an account is that does not exist: it has the first nonce (`accountStartNonce`).
+    pub(crate) fn missing_account(&self) -> Account {
+        Account { nonce: self.spec.params.account_start_nonce, ..Account::default() }
     }
 
     /// The base fee of a child of `parent`.

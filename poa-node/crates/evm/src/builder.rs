@@ -1,15 +1,26 @@
 //! Building a block: transactions are tried one at a time.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use alloy::primitives::Address;
-use aurum_types::{ExecutionOutcome, Recovered, StateReader, Transaction};
+use alloy::primitives::{Address, B256};
+use aurum_types::{ExecutionOutcome, Recovered, StateChanges, StateError, StateReader, Transaction};
 
-use crate::{BlockEnv, Denial, Evm, EvmError, InvalidExecution, TxInvalid, block::BlockRunner};
+use crate::{BlockEnv, Denial, Evm, EvmError, InvalidExecution, TxInvalid, block::BlockRunner, engine::Roots};
+
+/// Computes the root of the parent's state with these changes.
+type Root = Box<dyn FnMut(&StateChanges) -> Result<B256, StateError>>;
 
 /// A block under construction on top of a parent state. Not `Send`: revm's memory belongs to one thread.
-#[derive(Debug)]
-pub struct BlockBuilder(BlockRunner);
+pub struct BlockBuilder {
+    runner: BlockRunner,
+    root: Option<Root>,
+}
+
+impl fmt::Debug for BlockBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockBuilder").field("runner", &self.runner).finish_non_exhaustive()
+    }
+}
 
 /// A transaction that is in the block now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,38 +77,51 @@ impl Evm {
         env: BlockEnv,
         begin: Option<Address>,
     ) -> Result<BlockBuilder, EvmError> {
-        BlockRunner::open(self, parent, parent_env, env, begin).map(BlockBuilder)
+        let runner = BlockRunner::open(self, parent, parent_env, env, begin)?;
+        Ok(BlockBuilder { runner, root: None })
     }
 }
 
 impl BlockBuilder {
+    /// Receives what computes the state root after a transaction: needed where receipts state it
+    /// ([`crate::rules::ReceiptForm::StateRoot`]), as in [`Evm::execute_with_roots`].
+    #[must_use]
+    pub fn with_roots(mut self, root: impl FnMut(&StateChanges) -> Result<B256, StateError> + 'static) -> Self {
+        self.root = Some(Box::new(root));
+        self
+    }
+
     /// Tries a transaction as the block's next.
     ///
     /// # Errors
     /// Why it is not in the block, which is then as it was before.
     pub fn push(&mut self, tx: &Recovered<Transaction>) -> Result<Pushed, PushError> {
         let (sender, tx) = (tx.signer(), tx.inner());
-        let before = self.0.gas_left();
-        let mask = self.0.permit(sender, tx)?.map_err(PushError::NotPermitted)?;
-        self.0.run(sender, tx, None)?;
-        self.0.remember(sender, mask);
-        let succeeded = self.0.receipts().last().is_some_and(aurum_types::Receipt::succeeded);
-        Ok(Pushed { gas_used: before - self.0.gas_left(), succeeded })
+        let before = self.runner.gas_left();
+        let mask = self.runner.permit(sender, tx)?.map_err(PushError::NotPermitted)?;
+        let root: Option<Roots<'_>> = match &mut self.root {
+            Some(root) => Some(&mut **root),
+            None => None,
+        };
+        self.runner.run(sender, tx, root)?;
+        self.runner.remember(sender, mask);
+        let succeeded = self.runner.receipts().last().is_some_and(aurum_types::Receipt::succeeded);
+        Ok(Pushed { gas_used: before - self.runner.gas_left(), succeeded })
     }
 
     /// Gas the block has left.
     pub const fn gas_left(&self) -> u64 {
-        self.0.gas_left()
+        self.runner.gas_left()
     }
 
     /// How many transactions are in the block.
     pub fn len(&self) -> usize {
-        self.0.receipts().len()
+        self.runner.receipts().len()
     }
 
     /// Whether no transaction is in the block.
     pub fn is_empty(&self) -> bool {
-        self.0.receipts().is_empty()
+        self.runner.receipts().is_empty()
     }
 
     /// Pays the rewards and ends the block. Executing the resulting block gives the same outcome.
@@ -105,6 +129,6 @@ impl BlockBuilder {
     /// # Errors
     /// When the reward contract fails, or the state cannot be read.
     pub fn finish(self) -> Result<ExecutionOutcome, EvmError> {
-        self.0.close()
+        self.runner.close()
     }
 }

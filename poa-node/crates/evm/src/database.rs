@@ -52,10 +52,27 @@ impl CodeCache {
 /// What happens to touched accounts when a run's state is put on top of the block's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CleanUp {
-    /// As after a transaction: self-destructed accounts go, and empty ones that were touched (EIP-161).
+    /// As after a transaction: self-destructed accounts go, and empty ones that were touched, from EIP-161 d on.
     Transaction,
     /// As after a system call or a constructor at genesis: nothing goes (aura.md §2.4, §4.4).
     None,
+}
+
+/// What the block's rules say about accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AccountRules {
+    /// Nonce of an account that comes to be (`accountStartNonce`).
+    pub(crate) start_nonce: u64,
+    /// Empty accounts that a transaction touches go (EIP-161 d).
+    pub(crate) clears_empty: bool,
+    /// 0xef0100 and an address is a delegation (EIP-7702), not just bytes.
+    pub(crate) delegations: bool,
+}
+
+impl AccountRules {
+    fn new_account(self) -> Account {
+        Account { nonce: self.start_nonce, ..Account::default() }
+    }
 }
 
 /// One account that was looked at, with its past at the parent and its present.
@@ -116,10 +133,13 @@ impl Entry {
 pub(crate) struct BlockState {
     parent: Arc<dyn StateReader>,
     codes: Arc<CodeCache>,
+    rules: AccountRules,
     accounts: HashMap<Address, Entry>,
     new_code: HashMap<B256, Bytecode>,
     /// The parent block, where it is known without asking.
     ancestor: Option<(BlockNumber, B256)>,
+    /// The sender of the transaction that runs: it exists, if only by sending.
+    sender: Option<Address>,
 }
 
 impl fmt::Debug for BlockState {
@@ -129,14 +149,20 @@ impl fmt::Debug for BlockState {
 }
 
 impl BlockState {
-    pub(crate) fn new(parent: Arc<dyn StateReader>, codes: Arc<CodeCache>) -> Self {
-        Self { parent, codes, accounts: HashMap::default(), new_code: HashMap::default(), ancestor: None }
+    pub(crate) fn new(parent: Arc<dyn StateReader>, codes: Arc<CodeCache>, rules: AccountRules) -> Self {
+        let (accounts, new_code) = (HashMap::default(), HashMap::default());
+        Self { parent, codes, rules, accounts, new_code, ancestor: None, sender: None }
     }
 
     /// Answers BLOCKHASH of the parent itself: the one hash every block knows from its own header.
     pub(crate) fn with_parent_hash(mut self, number: BlockNumber, hash: B256) -> Self {
         self.ancestor = Some((number, hash));
         self
+    }
+
+    /// Says who sends the next transaction: the account has the first nonce even before it exists.
+    pub(crate) const fn expect_sender(&mut self, sender: Address) {
+        self.sender = Some(sender);
     }
 
     fn entry(&mut self, address: Address) -> Result<&mut Entry, StateError> {
@@ -162,7 +188,8 @@ impl BlockState {
 
     /// Creates the account, empty, unless it exists.
     pub(crate) fn ensure_exists(&mut self, address: Address) -> Result<(), StateError> {
-        self.entry(address)?.now.get_or_insert_default();
+        let new = self.rules.new_account();
+        self.entry(address)?.now.get_or_insert(new);
         Ok(())
     }
 
@@ -171,7 +198,8 @@ impl BlockState {
         if amount.is_zero() {
             return Ok(());
         }
-        let account = self.entry(address)?.now.get_or_insert_default();
+        let new = self.rules.new_account();
+        let account = self.entry(address)?.now.get_or_insert(new);
         account.balance = account
             .balance
             .checked_add(amount)
@@ -182,9 +210,10 @@ impl BlockState {
     /// Replaces an account's code; nonce, balance and storage stay, a missing account is created.
     pub(crate) fn set_code(&mut self, address: Address, code: Bytes) -> Result<(), StateError> {
         let hash = if code.is_empty() { EMPTY_CODE_HASH } else { keccak256(&code) };
-        self.entry(address)?.now.get_or_insert_default().code_hash = hash;
+        let new = self.rules.new_account();
+        self.entry(address)?.now.get_or_insert(new).code_hash = hash;
         if !code.is_empty() {
-            self.new_code.insert(hash, analyse(code));
+            self.new_code.insert(hash, analyse(code, self.rules.delegations));
         }
         Ok(())
     }
@@ -207,7 +236,8 @@ impl BlockState {
             entry.now = change.account;
             entry.written.extend(change.storage);
         }
-        self.new_code.extend(changes.code.into_iter().map(|(hash, code)| (hash, analyse(code))));
+        let delegations = self.rules.delegations;
+        self.new_code.extend(changes.code.into_iter().map(|(hash, code)| (hash, analyse(code, delegations))));
         Ok(())
     }
 
@@ -233,10 +263,14 @@ impl BlockState {
             if !account.is_touched() {
                 continue;
             }
+            let rules = self.rules;
             let entry = self.entry(address)?;
+            let is_new = entry.now.is_none();
+            // revm's journal marks as created what the rules before EIP-161 bring into being by touching it.
+            let left_empty = account.is_empty() && !account.is_created();
             let gone = match clean_up {
-                CleanUp::Transaction => account.is_selfdestructed() || (account.is_empty() && !account.is_created()),
-                CleanUp::None => account.is_empty() && entry.now.is_none(),
+                CleanUp::Transaction => account.is_selfdestructed() || (left_empty && (rules.clears_empty || is_new)),
+                CleanUp::None => left_empty && is_new,
             };
             if gone {
                 entry.remove();
@@ -246,7 +280,8 @@ impl BlockState {
                 entry.wipe();
             }
             entry.now = Some(Account {
-                nonce: account.info.nonce,
+                // While it runs, revm gives a new account 0.
+                nonce: if is_new && account.info.nonce == 0 { rules.start_nonce } else { account.info.nonce },
                 balance: account.info.balance,
                 code_hash: account.info.code_hash,
             });
@@ -276,17 +311,26 @@ impl BlockState {
     }
 }
 
-fn analyse(code: Bytes) -> Bytecode {
-    // Only a malformed EIP-7702 designation is no code; no chain can have one since EIP-3541, before it these are
-    // ordinary (and unexecutable) bytes.
-    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
+fn analyse(code: Bytes, delegations: bool) -> Bytecode {
+    if delegations && let Ok(bytecode) = Bytecode::new_raw_checked(code.clone()) {
+        return bytecode;
+    }
+    // Before EIP-7702, a delegation is ordinary bytes; a malformed one always is.
+    Bytecode::new_legacy(code)
+}
+
+/// Whether EIP-7702 decides what this code is.
+fn may_be_delegation(code: &[u8]) -> bool {
+    code.starts_with(&[0xef, 0x01])
 }
 
 impl Database for BlockState {
     type Error = Unreadable;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Unreadable> {
-        let account = self.account(address).map_err(Unreadable)?;
+        let first = self.rules.new_account();
+        let sends = first.nonce != 0 && self.sender == Some(address);
+        let account = self.account(address).map_err(Unreadable)?.or(sends.then_some(first));
         Ok(account.map(|account| AccountInfo {
             balance: account.balance,
             nonce: account.nonce,
@@ -306,8 +350,13 @@ impl Database for BlockState {
         if let Some(code) = self.codes.get(hash) {
             return Ok(code);
         }
-        let code = analyse(self.parent.code(hash).map_err(Unreadable)?);
-        self.codes.insert(hash, code.clone());
+        let bytes = self.parent.code(hash).map_err(Unreadable)?;
+        let shared = !may_be_delegation(&bytes);
+        let code = analyse(bytes, self.rules.delegations);
+        // Blocks before and after EIP-7702 share the cache.
+        if shared {
+            self.codes.insert(hash, code.clone());
+        }
         Ok(code)
     }
 

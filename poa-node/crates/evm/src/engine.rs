@@ -131,7 +131,7 @@ impl Evm {
     }
 
     pub(crate) fn block_machine(&self, rules: &Rules, parent: Arc<dyn StateReader>, env: &BlockEnv) -> Machine {
-        let mut state = BlockState::new(parent, self.codes.clone());
+        let mut state = BlockState::new(parent, self.codes.clone(), rules.accounts());
         if let Some(number) = env.number.checked_sub(1) {
             state = state.with_parent_hash(number, env.parent_hash);
         }
@@ -140,7 +140,7 @@ impl Evm {
 
     pub(crate) fn call_machine(&self, state: Arc<dyn StateReader>, env: &BlockEnv) -> Machine {
         let rules = self.rules(env.number, env.timestamp);
-        let state = BlockState::new(state, self.codes.clone());
+        let state = BlockState::new(state, self.codes.clone(), rules.accounts());
         Machine::for_calls(&rules, Precompiles::at(&self.spec, env.number), state, env)
     }
 }

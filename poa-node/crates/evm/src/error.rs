@@ -183,6 +183,9 @@ pub enum TxInvalid {
     /// A zero-price transaction of a sender the service transaction checker does not certify (aura.md §3.3).
     #[error("zero gas price transaction of an uncertified sender")]
     Uncertified,
+    /// It runs code that Parity would run as wasm (`wasmActivationTransition`), which this node does not have.
+    #[error("code that begins as wasm cannot be run")]
+    Wasm,
     /// Anything else revm refuses.
     #[error("{0}")]
     Other(String),

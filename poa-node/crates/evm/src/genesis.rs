@@ -40,9 +40,10 @@ impl StateReader for Nothing {
 impl Evm {
     /// The state at genesis, as changes on the empty state.
     ///
-    /// Constructors run in address order as calls from 0x0 of unlimited gas. The account keeps its balance and becomes a
-    /// new contract; whatever it creates or destroys stays, since nothing is cleaned up at genesis. A constructor that
-    /// fails leaves its account as the spec has it, with a warning, as in OpenEthereum.
+    /// Constructors run in address order as creations by 0x0 with unlimited gas (OpenEthereum `Spec::run_constructors`). The
+    /// account keeps its balance and becomes a new contract; whatever it creates or destroys stays, since nothing is
+    /// cleaned up at genesis. A constructor that fails leaves its account as the spec has it, with a warning. The first one
+    /// that does not leaves an empty account at 0x0: the value of nothing that it is sent creates a missing sender.
     ///
     /// # Errors
     /// Only faults.
@@ -61,16 +62,10 @@ impl Evm {
         };
         let mut machine = self.block_machine(&rules, Arc::new(Nothing), &env);
         machine.state().apply(genesis_accounts(&self.spec))?;
-        let mut constructed = false;
         for (address, account) in &self.spec.accounts {
             if let Some(constructor) = &account.constructor {
-                constructed = true;
                 self.construct(&mut machine, &rules, *address, constructor)?;
             }
-        }
-        if constructed {
-            // The sender of the constructors: a zero-value transfer creates it.
-            machine.state().ensure_exists(Address::ZERO)?;
         }
         Ok(machine.state().changes())
     }
@@ -83,12 +78,12 @@ impl Evm {
         constructor: &Bytes,
     ) -> Result<(), EvmError> {
         let before = machine.state().account(address)?;
-        if before.is_some_and(|account| account.nonce != 0 || account.has_code()) {
+        if before.is_some_and(|account| account.nonce != rules.start_nonce() || account.has_code()) {
             warn!(%address, "constructor at genesis not run: the account exists already");
             return Ok(());
         }
         let saved = machine.state().snapshot(address)?;
-        let nonce = self.spec.params.account_start_nonce.saturating_add(u64::from(rules.contracts_start_at_one()));
+        let nonce = rules.contract_nonce();
         let balance = before.map_or(U256::ZERO, |account| account.balance);
         machine.state().wipe_storage(address)?;
         machine.state().set_account(address, Account { nonce, balance, ..Account::default() })?;
@@ -99,6 +94,7 @@ impl Evm {
                 None => {
                     machine.commit(state, CleanUp::None)?;
                     machine.state().set_code(address, code)?;
+                    machine.state().ensure_exists(Address::ZERO)?;
                     return Ok(());
                 }
                 Some(reason) => reason.to_owned(),

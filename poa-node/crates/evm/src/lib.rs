@@ -13,7 +13,7 @@
 //! ```
 //!
 //! What the spec file says about a block becomes a [`Rules`] value first ([`rules`]); everything after it asks the rules,
-//! never the spec. What the rules cannot express yet is listed by [`rules::unsupported`].
+//! never the spec. A spec whose rules cannot be reproduced exactly is refused by [`check_rules`].
 //!
 //! Cryptography: revm's `secp256k1` feature already selects libsecp256k1 for `ecrecover`, so nothing is installed with
 //! `install_crypto` here.
@@ -28,6 +28,7 @@ mod env;
 mod error;
 mod estimate;
 mod explain;
+mod executor;
 mod genesis;
 mod machine;
 mod permission;
@@ -48,6 +49,6 @@ pub use error::{EvmError, InvalidExecution, TxInvalid};
 pub use explain::PermissionAnswer;
 pub use permission::{Denial, DenialReason, PermissionRequest, Right};
 pub use posdao::{RandomnessError, RandomnessPhase, calls};
-pub use rules::Rules;
+pub use rules::{Rules, UnsupportedRule, UnsupportedRules, check_rules};
 pub use system_call::SYSTEM_ADDRESS;
 pub use transaction::IntrinsicGas;

@@ -1,4 +1,5 @@
-//! revm, set up with this chain's parts: our database, precompiles, fees. One machine runs everything of one block.
+//! revm, set up with this chain's parts: our database, opcodes, prices, precompiles, fees. One machine runs everything of
+//! one block.
 
 use std::fmt;
 
@@ -8,13 +9,12 @@ use revm::{
     Journal,
     context::{BlockEnv as RevmBlock, CfgEnv, Context as RevmContext, Evm as RevmEvm, JournalTr, TxEnv},
     context_interface::{
-        Block, Cfg, ContextTr, LocalContextTr, Transaction,
+        Cfg, LocalContextTr,
         block::BlobExcessGasAndPrice,
         context::take_error,
-        journaled_state::account::JournaledAccountTr,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
-    handler::{EthFrame, EvmTr, FrameResult, Handler, instructions::EthInstructions},
+    handler::{EthFrame, FrameResult, Handler, instructions::EthInstructions},
     interpreter::{
         CallInput, CallInputs, CallScheme, CallValue, FrameInput, SharedMemory, SuccessOrHalt,
         interpreter::EthInterpreter, interpreter_action::FrameInit,
@@ -23,14 +23,15 @@ use revm::{
 };
 
 use crate::{
-    BlockEnv, EvmError, Rules, TxInvalid,
+    BlockEnv, EvmError, InvalidExecution, Rules, TxInvalid,
     database::{BlockState, CleanUp, Unreadable},
+    executor::{Executor, Frames, WASM},
     precompiles::Precompiles,
 };
 
-type Context = RevmContext<RevmBlock, TxEnv, CfgEnv, BlockState, Journal<BlockState>, ()>;
-type Instance<I> = RevmEvm<Context, I, EthInstructions<EthInterpreter, Context>, Precompiles, EthFrame<EthInterpreter>>;
-type Failure = EVMError<Unreadable, InvalidTransaction>;
+pub(crate) type Context = RevmContext<RevmBlock, TxEnv, CfgEnv, BlockState, Journal<BlockState>, ()>;
+pub(crate) type Instance<I> = RevmEvm<Context, I, EthInstructions<EthInterpreter, Context>, Precompiles, EthFrame<EthInterpreter>>;
+pub(crate) type Failure = EVMError<Unreadable, InvalidTransaction>;
 
 /// Gas of a system call and of a constructor at genesis. OpenEthereum gives 2^256 − 1; this is as much as revm's signed
 /// and unsigned 64-bit counters both hold.
@@ -71,6 +72,7 @@ pub(crate) struct BareCode {
 pub(crate) struct Machine<I = ()> {
     evm: Instance<I>,
     fees: Fees,
+    frames: Frames,
 }
 
 impl<I> fmt::Debug for Machine<I> {
@@ -83,21 +85,29 @@ impl Machine {
     /// A machine for the transactions of the block `env`.
     pub(crate) fn for_block(rules: &Rules, precompiles: Precompiles, state: BlockState, env: &BlockEnv) -> Self {
         let fees = Fees { free: rules.gas_free, collector: rules.fee_collector };
-        Self::new(rules.cfg(), fees, precompiles, state, env)
+        Self::new(rules, rules.cfg(), fees, precompiles, state, env)
     }
 
     /// A machine for calls as if in the block `env`: no demands on nonce, fees and balance.
     pub(crate) fn for_calls(rules: &Rules, precompiles: Precompiles, state: BlockState, env: &BlockEnv) -> Self {
-        Self::new(rules.call_cfg(), Fees { free: true, collector: None }, precompiles, state, env)
+        Self::new(rules, rules.call_cfg(), Fees { free: true, collector: None }, precompiles, state, env)
     }
 
-    fn new(cfg: CfgEnv, fees: Fees, precompiles: Precompiles, state: BlockState, env: &BlockEnv) -> Self {
+    fn new(
+        rules: &Rules,
+        cfg: CfgEnv,
+        fees: Fees,
+        precompiles: Precompiles,
+        state: BlockState,
+        env: &BlockEnv,
+    ) -> Self {
         let spec = cfg.spec;
         let mut context: Context = RevmContext::new(state, spec).with_cfg(cfg);
         context.block = block_env(env);
+        context.journaled_state.set_spec_id(rules.journal_spec());
         context.journaled_state.warm_precompiles(precompiles.addresses());
-        let evm = RevmEvm::new(context, EthInstructions::new_mainnet_with_spec(spec), precompiles);
-        Self { evm, fees }
+        let evm = RevmEvm::new(context, rules.instructions(), precompiles);
+        Self { evm, fees, frames: Frames::of(rules) }
     }
 }
 
@@ -114,9 +124,9 @@ impl<I> Machine<I> {
 
     /// Runs a transaction. Nothing is changed before [`Self::commit`] is given what it returns.
     pub(crate) fn transact(&mut self, tx: TxEnv) -> Result<(ExecutionResult, EvmState), Refused> {
+        self.state().expect_sender(tx.caller);
         self.evm.ctx.tx = tx;
-        let mut executor = Executor { fees: self.fees, inspector: std::marker::PhantomData };
-        let result = executor.run(&mut self.evm);
+        let result = Executor::new(self.fees, &self.frames).run(&mut self.evm);
         let state = self.evm.ctx.journaled_state.finalize();
         match result {
             Ok(result) => Ok((result, state)),
@@ -142,6 +152,9 @@ impl<I> Machine<I> {
         self.evm.ctx.block.gas_limit = gas_limit;
         let result = result.map_err(|error| match refused(error, &self.evm.ctx) {
             Refused::Fault(error) => EvmError::Fault(error),
+            Refused::Invalid(TxInvalid::Wasm) => {
+                InvalidExecution::SystemCall { contract: target, reason: WASM.to_owned() }.into()
+            }
             Refused::Invalid(error) => EvmError::fault(format!("a system call was taken for a transaction: {error}")),
         })?;
         let output = result.interpreter_result().output.clone();
@@ -199,8 +212,7 @@ impl<I> Machine<I> {
         };
         let memory = SharedMemory::new_with_buffer(context.local.shared_memory_buffer().clone());
         let first = FrameInit { depth: 0, memory, frame_input: FrameInput::Call(Box::new(inputs)) };
-        let mut executor = Executor { fees: self.fees, inspector: std::marker::PhantomData };
-        let result = executor.run_exec_loop(&mut self.evm, first)?;
+        let result = Executor::new(self.fees, &self.frames).run_exec_loop(&mut self.evm, first)?;
         take_error::<Failure, _>(&mut self.evm.ctx.error)?;
         Ok(result)
     }
@@ -232,6 +244,7 @@ fn refused(error: Failure, context: &Context) -> Refused {
         EVMError::Transaction(error) => error,
         EVMError::Database(error) => return Refused::Fault(error.0),
         EVMError::Header(error) => return Refused::Fault(StateError::new(error.to_string())),
+        EVMError::Custom(error) if error == WASM => return Refused::Invalid(TxInvalid::Wasm),
         EVMError::Custom(error) => return Refused::Fault(StateError::new(error)),
         EVMError::CustomAny(error) => return Refused::Fault(StateError::new(error.to_string())),
     };
@@ -265,35 +278,4 @@ fn refused(error: Failure, context: &Context) -> Refused {
         | InvalidTransaction::Eip7702NotSupported => TxInvalid::UnsupportedType(tx.tx_type),
         other => TxInvalid::Other(other.to_string()),
     })
-}
-
-/// revm's phases with this chain's fees in place of Ethereum's.
-struct Executor<I> {
-    fees: Fees,
-    inspector: std::marker::PhantomData<I>,
-}
-
-impl<I> Handler for Executor<I> {
-    type Evm = Instance<I>;
-    type Error = Failure;
-    type HaltReason = HaltReason;
-
-    /// The author gets what is above the base fee; the base fee goes to the collector or is burnt.
-    fn reward_beneficiary(&self, evm: &mut Instance<I>, result: &mut FrameResult) -> Result<(), Failure> {
-        let (block, tx, cfg, journal, _, _) = evm.ctx().all_mut();
-        if self.fees.free || cfg.is_fee_charge_disabled() {
-            return Ok(());
-        }
-        let base_fee = u128::from(block.basefee());
-        let price = tx.effective_gas_price(base_fee);
-        // A zero-price transaction is exempt: it pays no base fee either.
-        let collected = price.min(base_fee);
-        let gas = U256::from(result.gas().used());
-        let author = block.beneficiary();
-        journal.load_account_mut(author)?.incr_balance(U256::from(price - collected) * gas);
-        if let Some(collector) = self.fees.collector.filter(|_| collected != 0) {
-            journal.load_account_mut(collector)?.incr_balance(U256::from(collected) * gas);
-        }
-        Ok(())
-    }
 }

@@ -56,42 +56,75 @@ fn price_of(pricing: &Pricing, input: &[u8]) -> Option<u64> {
             gas_per_round.saturating_mul(rounds)
         }
         Pricing::Modexp { divisor } => modexp_price(input, *divisor),
-        Pricing::Modexp2565 | Pricing::Bls12 => return None,
+        Pricing::Modexp2565 => modexp_2565_price(input),
+        Pricing::Bls12 | Pricing::Bls12Draft => return None,
     })
+}
+
+/// What the price of `modexp` depends on.
+struct Modexp {
+    /// Length of the longer of base and modulus.
+    length: u64,
+    /// Squarings the exponent asks for, at least one.
+    iterations: u64,
+}
+
+impl Modexp {
+    /// Reads the lengths as OpenEthereum does (`ModexpPricer::parse_input`, `check_input_boundaries`). The error is the
+    /// price where it does not depend on more: nothing to compute is free, too much is beyond anybody's gas.
+    fn parse(input: &[u8]) -> Result<Self, u64> {
+        let word = |offset: usize| {
+            let mut bytes = [0_u8; 32];
+            let available = input.get(offset..).unwrap_or_default();
+            let length = available.len().min(32);
+            bytes[..length].copy_from_slice(&available[..length]);
+            U256::from_be_bytes(bytes)
+        };
+        let (base, exponent, modulus) = (word(0), word(32), word(64));
+        if base.is_zero() && modulus.is_zero() {
+            return Err(0);
+        }
+        let limit = U256::from(u32::MAX / 2);
+        if base > limit || modulus > limit || exponent > limit {
+            return Err(u64::MAX);
+        }
+        let (base, exponent, modulus) = (base.to::<u64>(), exponent.to::<u64>(), modulus.to::<u64>());
+        let start = usize::try_from(base).map_or(usize::MAX, |base| base.saturating_add(96));
+        let mut head = word(start);
+        if exponent < 32 {
+            // Only the exponent's own bytes count.
+            head = if exponent == 0 { U256::ZERO } else { head >> (256 - 8 * exponent) };
+        }
+        Ok(Self { length: base.max(modulus), iterations: modexp::calculate_iteration_count::<8>(exponent, &head) })
+    }
 }
 
 /// EIP-198's price with the spec's divisor.
 fn modexp_price(input: &[u8], divisor: u64) -> u64 {
-    let word = |offset: usize| {
-        let mut bytes = [0_u8; 32];
-        let available = input.get(offset..).unwrap_or_default();
-        let length = available.len().min(32);
-        bytes[..length].copy_from_slice(&available[..length]);
-        U256::from_be_bytes(bytes)
+    let Modexp { length, iterations } = match Modexp::parse(input) {
+        Ok(modexp) => modexp,
+        Err(price) => return price,
     };
-    let (base, exponent, modulus) = (word(0), word(32), word(64));
-    let limit = U256::from(u32::MAX / 2);
-    if base > limit || modulus > limit || exponent > limit {
-        return u64::MAX;
-    }
-    let (base, exponent, modulus) = (base.to::<u64>(), exponent.to::<u64>(), modulus.to::<u64>());
-    let start = usize::try_from(base).map_or(usize::MAX, |base| base.saturating_add(96));
-    let mut head = word(start);
-    if exponent < 32 {
-        // Only the exponent's own bytes count.
-        head = if exponent == 0 { U256::ZERO } else { head >> (256 - 8 * exponent) };
-    }
-    let complexity = |length: u64| {
-        let square = length * length;
-        match length {
-            0..=64 => square,
-            65..=1_024 => square / 4 + 96 * length - 3_072,
-            _ => square / 16 + 480 * length - 199_680,
-        }
+    let square = length * length;
+    let complexity = match length {
+        0..=64 => square,
+        65..=1_024 => square / 4 + 96 * length - 3_072,
+        _ => square / 16 + 480 * length - 199_680,
     };
-    let iterations = modexp::calculate_iteration_count::<8>(exponent, &head);
-    let gas = U256::from(complexity(base.max(modulus))) * U256::from(iterations) / U256::from(divisor.max(1));
+    let gas = U256::from(complexity) * U256::from(iterations) / U256::from(divisor.max(1));
     gas.saturating_to()
+}
+
+/// EIP-2565's price.
+fn modexp_2565_price(input: &[u8]) -> u64 {
+    const LEAST: u64 = 200;
+    let Modexp { length, iterations } = match Modexp::parse(input) {
+        Ok(modexp) => modexp,
+        Err(price) => return price.max(LEAST),
+    };
+    let words = U256::from(length.div_ceil(8));
+    let gas: u64 = (words * words * U256::from(iterations) / U256::from(3)).saturating_to();
+    gas.max(LEAST)
 }
 
 /// revm's implementation of a builtin, by Parity's name.
@@ -107,27 +140,28 @@ fn implementation(name: &str) -> Option<PrecompileEthFn> {
         "alt_bn128_pairing" => |input, gas| bn254::run_pair(input, 0, 0, gas),
         "blake2_f" => |input, gas| blake2::run(input, gas),
         "bls12_381_g1_add" => |input, gas| bls12_381::g1_add::g1_add(input, gas),
-        "bls12_381_g1_msm" | "bls12_381_g1_multiexp" | "bls12_381_g1_mul" => {
-            |input, gas| bls12_381::g1_msm::g1_msm(input, gas)
-        }
+        "bls12_381_g1_multiexp" => |input, gas| bls12_381::g1_msm::g1_msm(input, gas),
         "bls12_381_g2_add" => |input, gas| bls12_381::g2_add::g2_add(input, gas),
-        "bls12_381_g2_msm" | "bls12_381_g2_multiexp" | "bls12_381_g2_mul" => {
-            |input, gas| bls12_381::g2_msm::g2_msm(input, gas)
-        }
-        "bls12_381_pairing" | "bls12_381_pairing_check" => |input, gas| bls12_381::pairing::pairing(input, gas),
-        "bls12_381_fp_to_g1" | "bls12_381_map_fp_to_g1" => {
-            |input, gas| bls12_381::map_fp_to_g1::map_fp_to_g1(input, gas)
-        }
-        "bls12_381_fp2_to_g2" | "bls12_381_map_fp2_to_g2" => {
-            |input, gas| bls12_381::map_fp2_to_g2::map_fp2_to_g2(input, gas)
-        }
+        "bls12_381_g2_multiexp" => |input, gas| bls12_381::g2_msm::g2_msm(input, gas),
+        "bls12_381_pairing" => |input, gas| bls12_381::pairing::pairing(input, gas),
+        "bls12_381_fp_to_g1" => |input, gas| bls12_381::map_fp_to_g1::map_fp_to_g1(input, gas),
+        "bls12_381_fp2_to_g2" => |input, gas| bls12_381::map_fp2_to_g2::map_fp2_to_g2(input, gas),
         _ => return None,
     })
 }
 
-/// Whether a builtin of this name can be executed.
-pub(crate) fn is_known(name: &str) -> bool {
-    implementation(name).is_some()
+/// Why a builtin cannot be executed as OpenEthereum would at this price; `None` if it can.
+pub(crate) fn unavailable(name: &str, pricing: &Pricing) -> Option<&'static str> {
+    const DRAFT: &str = "a draft of EIP-2537 that was never live";
+    let is_bls = name.starts_with("bls12_381_");
+    match pricing {
+        Pricing::Bls12Draft => Some(DRAFT),
+        Pricing::Bls12 if !is_bls => Some("the price `eip2537` is of bls12_381 operations alone"),
+        Pricing::Bls12 => implementation(name).is_none().then_some("EIP-2537 has no such operation"),
+        // At a price of the spec's own, it is OpenEthereum's draft that is meant.
+        _ if is_bls => Some(DRAFT),
+        _ => implementation(name).is_none().then_some("unknown precompile"),
+    }
 }
 
 /// The precompiles of one block.
@@ -213,6 +247,10 @@ mod tests {
         }
         // Input cut short, and lengths nobody can pay.
         assert_eq!(modexp_price(&[], 20), 0);
+        // Nothing to compute is free, however long the exponent says it is.
+        let endless_exponent = [vec![0; 32], vec![0xff; 32], vec![0; 32]].concat();
+        assert_eq!(modexp_price(&endless_exponent, 20), 0);
+        assert_eq!(modexp_2565_price(&endless_exponent), 200);
         assert_eq!(modexp_price(&[0xff; 96], 20), u64::MAX);
     }
 

@@ -8,7 +8,7 @@ use alloy::{
 };
 use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial, PermissionRequest};
 use aurum_storage::AccountProof;
-use aurum_types::StateReader;
+use aurum_types::{Account, StateReader};
 
 use super::{AccountView, View};
 use crate::{BlockRef, ReadError};
@@ -18,6 +18,7 @@ use crate::{BlockRef, ReadError};
 pub struct StateView {
     at: BlockRef,
     state: Arc<dyn StateReader>,
+    missing: Account,
 }
 
 impl fmt::Debug for StateView {
@@ -32,12 +33,12 @@ impl StateView {
         self.at
     }
 
-    /// Balance and nonce; zero for accounts that do not exist.
+    /// Balance and nonce; zero and the chain's first nonce for accounts that do not exist.
     ///
     /// # Errors
     /// [`ReadError::Fault`].
     pub fn account(&self, address: Address) -> Result<AccountView, ReadError> {
-        let account = self.state.account(address)?.unwrap_or_default();
+        let account = self.state.account(address)?.unwrap_or(self.missing);
         Ok(AccountView { balance: account.balance, nonce: account.nonce })
     }
 
@@ -69,7 +70,7 @@ impl View {
     pub fn state(&self, id: BlockId) -> Result<Option<StateView>, ReadError> {
         let Some(at) = self.resolve(id)? else { return Ok(None) };
         let state = self.reader().state_at(at.hash)?.ok_or(ReadError::NoState(at.hash))?;
-        Ok(Some(StateView { at, state }))
+        Ok(Some(StateView { at, state, missing: self.reader().missing_account() }))
     }
 
     /// The account and the given slots with their Merkle proofs against the block's state root (`eth_getProof`).

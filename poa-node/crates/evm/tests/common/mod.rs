@@ -12,8 +12,8 @@
 use std::sync::Arc;
 
 use alloy::{
-    consensus::{SignableTransaction, TxEip1559, TxEip7702, TxLegacy},
-    eips::eip7702::Authorization,
+    consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxLegacy},
+    eips::{eip2930::AccessList, eip7702::Authorization},
     primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256},
 };
 use aurum_evm::{BlockEnv, Evm, EvmError};
@@ -145,6 +145,18 @@ impl Key {
             value: U256::from(value),
             access_list: Default::default(),
             input: data,
+        })
+    }
+
+    /// A type 1 transaction of nothing, with an access list.
+    pub fn eip2930(&self, nonce: u64, to: Address, gas: u64, access_list: AccessList) -> Recovered<Transaction> {
+        self.sign(TxEip2930 {
+            chain_id: CHAIN_ID,
+            nonce,
+            gas_limit: gas,
+            to: TxKind::Call(to),
+            access_list,
+            ..TxEip2930::default()
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::{
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, Bytes},
     rlp::{self, Encodable, Header as RlpHeader},
 };
 use alloy_trie::EMPTY_ROOT_HASH;
@@ -15,7 +15,7 @@ use super::{
 use crate::header::raw_items;
 
 /// Names of precompiles this node has (OpenEthereum `builtin`; EIP-2537 in its final form, under OpenEthereum's names).
-const BUILTINS: [&str; 16] = [
+const BUILTINS: [&str; 18] = [
     "ecrecover",
     "sha256",
     "ripemd160",
@@ -26,8 +26,10 @@ const BUILTINS: [&str; 16] = [
     "alt_bn128_pairing",
     "blake2_f",
     "bls12_381_g1_add",
+    "bls12_381_g1_mul",
     "bls12_381_g1_multiexp",
     "bls12_381_g2_add",
+    "bls12_381_g2_mul",
     "bls12_381_g2_multiexp",
     "bls12_381_pairing",
     "bls12_381_fp_to_g1",
@@ -188,9 +190,10 @@ fn parse_price(node: &Node, notes: &mut Notes) -> Result<(Pricing, Option<Pricin
         "modexp" => {
             let divisor = need(&mut fields, "divisor")?;
             if divisor == 0 {
-                return node.invalid("the divisor of modexp cannot be 0");
+                let how = "a divisor of 0 is 10, as in OpenEthereum".to_owned();
+                notes.warn(&node.path, SpecWarningKind::Adjusted(how))?;
             }
-            Pricing::Modexp { divisor }
+            Pricing::Modexp { divisor: if divisor == 0 { 10 } else { divisor } }
         }
         "modexp2565" => Pricing::Modexp2565,
         "alt_bn128_pairing" => {
@@ -210,20 +213,12 @@ fn parse_price(node: &Node, notes: &mut Notes) -> Result<(Pricing, Option<Pricin
         }
         "blake2_f" => Pricing::Blake2F { gas_per_round: need(&mut fields, "gas_per_round")? },
         "eip2537" => Pricing::Bls12,
+        "bls12_const_operations" | "bls12_pairing" | "bls12_g1_multiexp" | "bls12_g2_multiexp" => {
+            fields.ignore(&["price", "base", "pair"]);
+            Pricing::Bls12Draft
+        }
         other => return node.invalid(format_args!("unknown price `{other}`")),
     };
     fields.finish(notes)?;
     Ok((price, later))
-}
-
-/// Warns where a genesis account states a zero slot: clients disagree on whether it is in the trie.
-pub(super) fn warn_zero_slots(accounts: &BTreeMap<Address, AccountSpec>, notes: &mut Notes) -> Result<(), SpecError> {
-    for (address, account) in accounts {
-        for (slot, _) in account.storage.iter().flatten().filter(|(_, value)| **value == U256::ZERO) {
-            let path = format!("accounts.{address}.storage.{slot:#x}");
-            let how = "a slot of value 0 is left out of the state; OpenEthereum put it into the trie".to_owned();
-            notes.warn(&path, SpecWarningKind::Adjusted(how))?;
-        }
-    }
-    Ok(())
 }

@@ -15,6 +15,10 @@ pub use parse::ParseOptions;
 
 use crate::{BlockNumber, HeaderFormat};
 
+/// Transitions from here on are "never": specs write that as 2^55 − 1, 2^63 − 1 or 2^64 − 1, and a chain with a block each
+/// second is at this height after 34,000 years. The same number as Unix time is in the year 36,812.
+pub const NEVER: u64 = 1 << 40;
+
 /// Everything the nodes of a chain must agree on before block 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainSpec {
@@ -195,6 +199,16 @@ pub struct Params {
     pub gas_free: bool,
     /// Aurum extension `fixedBaseFee`: the base fee is this many wei in every block.
     pub fixed_base_fee: Option<u64>,
+    pub eip210_transition: Option<BlockNumber>,
+    pub eip2315_transition: Option<BlockNumber>,
+    /// First block of dust protection (EIP-168, EIP-169).
+    pub dust_protection_transition: Option<BlockNumber>,
+    /// First block in which code that begins as wasm runs as wasm, in Parity.
+    pub wasm_activation_transition: Option<BlockNumber>,
+    /// First block in which it does no longer.
+    pub wasm_disable_transition: Option<BlockNumber>,
+    /// Total difficulty at which the chain leaves AuRa (Nethermind).
+    pub terminal_total_difficulty: Option<U256>,
 }
 
 /// `genesis`.
@@ -248,8 +262,8 @@ pub struct AccountSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Builtin {
     /// Parity's name: `ecrecover`, `sha256`, `ripemd160`, `identity`, `modexp`, `alt_bn128_add`, `alt_bn128_mul`,
-    /// `alt_bn128_pairing`, `blake2_f`, and for EIP-2537 `bls12_381_{g1_add,g1_multiexp,g2_add,g2_multiexp,pairing,
-    /// fp_to_g1,fp2_to_g2}`.
+    /// `alt_bn128_pairing`, `blake2_f`, and for EIP-2537 `bls12_381_{g1_add,g1_mul,g1_multiexp,g2_add,g2_mul,g2_multiexp,
+    /// pairing,fp_to_g1,fp2_to_g2}`.
     pub name: String,
     /// Price from each block on; the first key is the activation.
     pub pricing: BTreeMap<BlockNumber, Pricing>,
@@ -273,4 +287,6 @@ pub enum Pricing {
     Blake2F { gas_per_round: u64 },
     /// EIP-2537 operations, priced as the EIP says (`eip2537`, an Aurum extension of the file format).
     Bls12,
+    /// EIP-2537 as OpenEthereum had it, a draft that was never live: read, and never executed.
+    Bls12Draft,
 }

@@ -11,39 +11,30 @@ use crate::BlockNumber;
 /// OpenEthereum `MAX_TRANSACTION_SIZE`: 300 KiB.
 const DEFAULT_MAX_TRANSACTION_SIZE: u64 = 300 * 1024;
 
-/// EIPs after London that this node can switch on one by one.
-const LATER_EIPS: [u64; 9] = [1153, 2537, 3651, 3855, 3860, 5656, 6780, 7623, 7702];
-
-/// Keys that change nothing here: for precompiles the `builtin` entries decide, EIP-2200 is EIP-1283 with EIP-1706, and
-/// the rest is about other engines or protocols.
-const IGNORED: [&str; 11] = [
+/// Keys that change nothing here. For precompiles the `builtin` entries decide (aura.md §4.2); KIP-4, KIP-6 and the
+/// details of EIP-210 and of dust protection mean something only with the transition that switches their rule on, which
+/// has a field of its own; the rest is about other engines, other protocols, or the chain after it has left AuRa.
+const IGNORED: [&str; 20] = [
     "applyReward",
+    "beaconChainGenesisTimestamp",
+    "depositContractAddress",
     "eip1108Transition",
     "eip152Transition",
     "eip198Transition",
-    "eip2200Transition",
-    "eip2565Transition",
+    "eip210ContractAddress",
+    "eip210ContractCode",
+    "eip210ContractGas",
     "eip212Transition",
     "eip213Transition",
+    "eip2565Transition",
+    "eip2Transition",
     "eip7Transition",
+    "kip4Transition",
+    "kip6Transition",
+    "mergeForkIdTransition",
     "nonceCapIncrement",
+    "removeDustContracts",
     "subprotocolName",
-];
-
-/// Keys of rules that were never live on an authority chain, and that this node does not have.
-const UNSUPPORTED: [(&str, &str); 12] = [
-    ("wasmActivationTransition", "wasm contracts are not supported; code that begins as wasm runs as EVM code"),
-    ("wasmDisableTransition", "wasm contracts are not supported"),
-    ("kip4Transition", "KIP-4 (wasm create2) is not supported"),
-    ("kip6Transition", "KIP-6 (wasm gasleft) is not supported"),
-    ("eip210Transition", "EIP-210 (block hash contract) is not supported"),
-    ("eip210ContractAddress", "EIP-210 (block hash contract) is not supported"),
-    ("eip210ContractCode", "EIP-210 (block hash contract) is not supported"),
-    ("eip210ContractGas", "EIP-210 (block hash contract) is not supported"),
-    ("eip2315Transition", "EIP-2315 (subroutines) is not supported"),
-    ("dustProtectionTransition", "dust protection is not supported"),
-    ("removeDustContracts", "dust protection is not supported"),
-    ("terminalTotalDifficulty", "the chain leaves AuRa at this total difficulty; it cannot be followed beyond"),
 ];
 
 impl Params {
@@ -121,13 +112,18 @@ pub(super) fn parse_params(mut o: Object, n: &mut Notes) -> Result<Params, SpecE
         eip1559_fee_collector_transition: o.u64("eip1559FeeCollectorTransition", n)?,
         gas_free: o.take("gasFree").map(Node::bool).transpose()?.unwrap_or(false),
         fixed_base_fee: o.take("fixedBaseFee").map(|node| fixed_base_fee(&node)).transpose()?,
+        eip210_transition: o.u64("eip210Transition", n)?,
+        eip2315_transition: o.u64("eip2315Transition", n)?,
+        dust_protection_transition: o.u64("dustProtectionTransition", n)?,
+        wasm_activation_transition: o.u64("wasmActivationTransition", n)?,
+        wasm_disable_transition: o.u64("wasmDisableTransition", n)?,
+        terminal_total_difficulty: o.take("terminalTotalDifficulty").map(|node| node.uint()).transpose()?,
     };
     check_fees(&mut params, &o, n)?;
     o.ignore(&IGNORED);
-    for (key, why) in UNSUPPORTED {
-        if let Some(node) = o.take(key) {
-            n.warn(&node.path, SpecWarningKind::Unsupported(why))?;
-        }
+    if params.terminal_total_difficulty.is_some() {
+        let why = "the chain leaves AuRa at this total difficulty; it cannot be followed beyond";
+        n.warn(&o.path_of("terminalTotalDifficulty"), SpecWarningKind::Unsupported(why))?;
     }
     parse_later_eips(&mut params, &mut o, n)?;
     o.finish(n)?;
@@ -180,7 +176,8 @@ fn check_fees(params: &mut Params, o: &Object, n: &mut Notes) -> Result<(), Spec
     Ok(())
 }
 
-/// `eipNNNNTransitionTimestamp` and `eipNNNNTransition` of EIPs after London (Nethermind's key names).
+/// `eipNNNNTransitionTimestamp` and `eipNNNNTransition` in Nethermind's key names: of EIPs after London, and EIP-2200 where
+/// OpenEthereum says EIP-1283 with EIP-1706. Which of them execution knows is for crate `aurum-evm` to say.
 fn parse_later_eips(params: &mut Params, o: &mut Object, n: &mut Notes) -> Result<(), SpecError> {
     for key in o.keys() {
         let Some(rest) = key.strip_prefix("eip") else { continue };
@@ -198,10 +195,6 @@ fn parse_later_eips(params: &mut Params, o: &mut Object, n: &mut Notes) -> Resul
         } else {
             params.eip_transitions.insert(eip, from)
         };
-        if !LATER_EIPS.contains(&eip) {
-            let why = "this EIP is not supported; if it changes blocks, the chain cannot be followed from there on";
-            n.warn(&node.path, SpecWarningKind::Unsupported(why))?;
-        }
     }
     Ok(())
 }

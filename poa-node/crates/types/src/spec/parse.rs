@@ -63,7 +63,6 @@ fn parse_spec(mut root: Object, options: ParseOptions, notes: &mut Notes) -> Res
         Some(node) => node.map(parse_address, |account| accounts::parse_account(account.object()?, notes))?,
         None => BTreeMap::new(),
     };
-    accounts::warn_zero_slots(&accounts, notes)?;
     let nodes = match root.take("nodes") {
         Some(nodes) => nodes.array()?.into_iter().map(Node::string).collect::<Result<_, _>>()?,
         None => Vec::new(),
@@ -143,6 +142,8 @@ fn parse_aura(mut params: Object, notes: &mut Notes) -> Result<AuraParams, SpecE
             None => BTreeMap::new(),
         },
     };
+    // Who pays withdrawals out once the chain has left AuRa (Nethermind).
+    params.ignore(&["withdrawalContractAddress"]);
     params.finish(notes)?;
     Ok(aura)
 }
