@@ -67,7 +67,7 @@ pub fn load_text(text: &str, strict: bool, any_engine: bool) -> anyhow::Result<L
     };
     let (spec, found) = parsed?;
     warnings.extend(found.iter().map(ToString::to_string));
-    warnings.extend(aurum_evm::rules::unsupported(&spec));
+    aurum_evm::check_rules(&spec)?;
     Ok(Loaded { spec: Arc::new(spec), warnings })
 }
 
