@@ -18,11 +18,7 @@ pub fn next_base_fee(spec: &ChainSpec, parent: &Header, number: BlockNumber) -> 
     }
     let initial = params.eip1559_base_fee_initial_value.unwrap_or(0);
     // A genesis that states no base fee has none, also where the rule holds from the beginning. (Nethermind gives it 1 gwei.)
-    let fee = if number > transition {
-        adjusted(spec, parent, parent.base_fee_per_gas.unwrap_or(0))
-    } else {
-        initial
-    };
+    let fee = if number > transition { adjusted(spec, parent, parent.base_fee_per_gas.unwrap_or(0)) } else { initial };
     let floor = match (params.eip1559_base_fee_min_value, params.eip1559_base_fee_min_value_transition) {
         (Some(minimum), Some(from)) if number >= from => minimum,
         _ => 0,

@@ -117,12 +117,7 @@ impl<'a, I> Executor<'a, I> {
     /// A contract may be created where an account has neither code nor any nonce but the first (OpenEthereum
     /// `exists_and_has_code_or_nonce`). revm asks for a nonce of 0 instead. So, where the first nonce is another, an account
     /// with the first nonce is given 0 in the journal until it is a contract, and one with 0 the first.
-    fn set_aside(
-        &self,
-        evm: &mut Instance<I>,
-        inputs: &CreateInputs,
-        depth: usize,
-    ) -> Result<Option<Aside>, Failure> {
+    fn set_aside(&self, evm: &mut Instance<I>, inputs: &CreateInputs, depth: usize) -> Result<Option<Aside>, Failure> {
         let first = self.frames.start_nonce;
         let journal = &mut evm.ctx.journaled_state;
         let caller = &journal.load_account(inputs.caller())?.data.info;
@@ -143,10 +138,7 @@ impl<'a, I> Executor<'a, I> {
     }
 
     /// Runs the frame on top. Where code may begin with 0xef, revm must take itself for older than EIP-3541 when it ends.
-    fn step(
-        &self,
-        evm: &mut Instance<I>,
-    ) -> Result<ItemOrResult<FrameInit, FrameResult>, Failure> {
+    fn step(&self, evm: &mut Instance<I>) -> Result<ItemOrResult<FrameInit, FrameResult>, Failure> {
         if !self.frames.allows_ef_code {
             return Ok(evm.frame_run()?);
         }

@@ -30,7 +30,8 @@ use crate::{
 };
 
 pub(crate) type Context = RevmContext<RevmBlock, TxEnv, CfgEnv, BlockState, Journal<BlockState>, ()>;
-pub(crate) type Instance<I> = RevmEvm<Context, I, EthInstructions<EthInterpreter, Context>, Precompiles, EthFrame<EthInterpreter>>;
+pub(crate) type Instance<I> =
+    RevmEvm<Context, I, EthInstructions<EthInterpreter, Context>, Precompiles, EthFrame<EthInterpreter>>;
 pub(crate) type Failure = EVMError<Unreadable, InvalidTransaction>;
 
 /// Gas of a system call and of a constructor at genesis. OpenEthereum gives 2^256 − 1; this is as much as revm's signed

@@ -46,7 +46,8 @@ fn rules_that_were_never_live_are_refused_where_they_would_be() {
         for reachable in [json!(0), json!("0xffffff")] {
             assert_eq!(refused(json!({ key: reachable })), [[format!("params.{key}")]]);
         }
-        for never in [json!("0x7fffffffffffff"), json!("0x7fffffffffffffff"), json!("0xffffffffffffffff"), Value::Null] {
+        for never in [json!("0x7fffffffffffff"), json!("0x7fffffffffffffff"), json!("0xffffffffffffffff"), Value::Null]
+        {
             assert_eq!(refused(json!({ key: never })), [[""; 0]; 0], "{key}");
         }
     }
@@ -65,7 +66,8 @@ fn wasm_in_a_template_is_no_reason_to_refuse_it() {
 
 #[test]
 fn every_combination_of_openethereum_s_eips_is_executed() {
-    let keys = [140, 145, 150, 160, 211, 214, 658, 1014, 1052, 1283, 1344, 1706, 1884, 2028, 2929, 2930, 3198, 3529, 3541];
+    let keys =
+        [140, 145, 150, 160, 211, 214, 658, 1014, 1052, 1283, 1344, 1706, 1884, 2028, 2929, 2930, 3198, 3529, 3541];
     for on in keys {
         let mut params = serde_json::Map::new();
         params.insert(format!("eip{on}Transition"), json!(5));

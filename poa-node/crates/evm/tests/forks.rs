@@ -14,7 +14,7 @@ use aurum_types::{
     spec::{AccountSpec, Builtin, Pricing},
 };
 use common::*;
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree};
 use revm::{
     Database, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext,
     context::TxEnv,
@@ -196,13 +196,13 @@ fn fragments() -> impl Strategy<Value = Vec<u8>> {
         code
     });
     let selfdestruct = addresses().prop_map(|heir| [heir, vec![0xff]].concat());
-    let end = prop::sample::select(vec![0xf3_u8, 0xfd, 0x00, 0xfe])
-        .prop_map(|opcode| vec![0x60, 40, 0x60, 0, opcode]);
+    let end = prop::sample::select(vec![0xf3_u8, 0xfd, 0x00, 0xfe]).prop_map(|opcode| vec![0x60, 40, 0x60, 0, opcode]);
     let exp = (small(), prop::collection::vec(any::<u8>(), 1..32))
         .prop_map(|(base, power)| [push(&power), base, vec![0x0a, 0x50]].concat());
     // SHL, SHR, SAR, MCOPY, TSTORE, LOG1 and their like, whether they exist or not.
-    let three = (prop::sample::select(vec![0x1b_u8, 0x1c, 0x1d, 0x5d, 0x5e, 0x3e, 0x37, 0x39, 0x20, 0xa0, 0xa1]), small())
-        .prop_map(|(opcode, n)| [n.clone(), n.clone(), n, vec![opcode]].concat());
+    let three =
+        (prop::sample::select(vec![0x1b_u8, 0x1c, 0x1d, 0x5d, 0x5e, 0x3e, 0x37, 0x39, 0x20, 0xa0, 0xa1]), small())
+            .prop_map(|(opcode, n)| [n.clone(), n.clone(), n, vec![opcode]].concat());
     let bare = prop::sample::select(vec![0x46_u8, 0x47, 0x48, 0x5f, 0x3d, 0x44, 0x45, 0x5a, 0x30, 0x58, 0x59])
         .prop_map(|opcode| vec![opcode, 0x60, 0x70, 0x55]);
     let tload = small().prop_map(|slot| [slot, vec![0x5c, 0x60, 0x71, 0x55]].concat());
@@ -259,7 +259,13 @@ fn reference(fork: SpecId, case: &Case) -> Outcome {
     for (address, AccountChange { account, storage, .. }) in &changes.accounts {
         let account = account.unwrap();
         let code = changes.code.get(&account.code_hash).map(|code| Bytecode::new_raw(code.clone()));
-        let info = AccountInfo { balance: account.balance, nonce: account.nonce, code_hash: account.code_hash, code, ..AccountInfo::default() };
+        let info = AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            code,
+            ..AccountInfo::default()
+        };
         db.insert_account_info(*address, info);
         for (slot, value) in storage {
             db.insert_account_storage(*address, *slot, *value).unwrap();
@@ -293,11 +299,19 @@ fn reference(fork: SpecId, case: &Case) -> Outcome {
     };
     let result = evm.transact(tx).unwrap();
     let mut db = evm.ctx.journaled_state.database;
+    // What the database makes of the journal's flags is not revm's affair: EIP-161 d.
+    let cleared: Vec<Address> = result
+        .state
+        .iter()
+        .filter(|(_, account)| account.is_touched() && account.is_empty() && !account.is_created())
+        .filter(|_| fork.is_enabled_in(SpecId::SPURIOUS_DRAGON))
+        .map(|(address, _)| *address)
+        .collect();
     db.commit(result.state);
     let mut accounts = BTreeMap::new();
     let addresses: Vec<_> = db.cache.accounts.keys().copied().collect();
     for address in addresses {
-        let Some(info) = db.basic(address).unwrap() else { continue };
+        let Some(info) = db.basic(address).unwrap().filter(|_| !cleared.contains(&address)) else { continue };
         let slots = db.cache.accounts[&address].storage.iter().filter(|(_, value)| !value.is_zero());
         let slots = slots.map(|(slot, value)| (*slot, *value)).collect();
         accounts.insert(address, (info.balance, info.nonce, info.code_hash, slots));
@@ -329,7 +343,7 @@ fn the_programs_of_this_test_reach_what_forks_change() {
         }
         let outcome = reference(SpecId::PRAGUE, &case);
         succeeded += u32::from(outcome.success);
-        wrote += u32::from(outcome.accounts.len() > 9);
+        wrote += u32::from(outcome.accounts.len() > 6);
     }
     assert!(succeeded > 60 && wrote > 5, "{succeeded} succeeded, {wrote} made accounts");
 }

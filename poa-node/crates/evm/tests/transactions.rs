@@ -251,8 +251,7 @@ fn block_facts_are_those_of_the_header() {
     let sender = key(1);
     let code = asm(
         "PREVRANDAO 0x01 SSTORE COINBASE 0x02 SSTORE TIMESTAMP 0x03 SSTORE NUMBER 0x04 SSTORE GASLIMIT 0x05 SSTORE \
-         CHAINID 0x06 SSTORE 0x01 NUMBER SUB BLOCKHASH 0x07 SSTORE 0x02 NUMBER SUB BLOCKHASH 0x08 SSTORE \
-         BLOBBASEFEE 0x09 SSTORE",
+         CHAINID 0x06 SSTORE 0x01 NUMBER SUB BLOCKHASH 0x07 SSTORE 0x02 NUMBER SUB BLOCKHASH 0x08 SSTORE",
     );
     let mut chain = Chain::new(free_spec(), World::new().contract(TARGET, &code, &[]).build());
     chain.advance(&[]);

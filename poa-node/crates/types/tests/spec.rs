@@ -112,6 +112,25 @@ fn numbers_are_taken_in_every_form() {
 }
 
 #[test]
+fn hashes_and_bytes_are_taken_as_leniently_as_openethereum_takes_them() {
+    for zero in ["", "0x"] {
+        assert_eq!(parse(&with("genesis/parentHash", json!(zero))).genesis.parent_hash, B256::ZERO);
+        assert_eq!(parse(&with("genesis/author", json!(zero))).genesis.author, Address::ZERO);
+        let seal = json!({ "ethereum": { "nonce": zero, "mixHash": zero } });
+        assert_eq!(parse(&with("genesis/seal", seal)).genesis.seal[1].as_ref(), [&[0x88][..], &[0; 8]].concat());
+    }
+    for (text, bytes) in
+        [("", vec![]), ("0x", vec![]), ("0x12", vec![0x12]), ("1234", vec![0x12, 0x34]), ("0x001", vec![0, 1])]
+    {
+        assert_eq!(parse(&with("genesis/extraData", json!(text))).genesis.extra_data, bytes);
+    }
+    assert_eq!(
+        parse(&with("params/registrar", json!("7D577A597B2742B498CB5CF0C26CDCD726D39E6E"))).params.registrar,
+        ALICE.parse().ok()
+    );
+}
+
+#[test]
 fn byte_order_mark_is_skipped_and_null_is_absent() {
     let text = format!("\u{feff}{}", with("params/eip1559Transition", Value::Null));
     assert_eq!(parse(&text).params.eip1559_transition, None);
@@ -141,7 +160,8 @@ fn unknown_keys_warn_with_their_path_and_stop_a_strict_reader() {
     }
     let known_elsewhere = with("params/eip2200Transition", json!(0));
     assert!(ChainSpec::parse_strict(&known_elsewhere).is_ok());
-    let (_, warnings) = ChainSpec::parse(&with("params/terminalTotalDifficulty", json!("8626000000000000000000"))).unwrap();
+    let (_, warnings) =
+        ChainSpec::parse(&with("params/terminalTotalDifficulty", json!("8626000000000000000000"))).unwrap();
     assert!(matches!(warnings[0].kind, SpecWarningKind::Unsupported(_)));
 }
 

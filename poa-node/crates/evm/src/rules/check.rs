@@ -75,7 +75,11 @@ impl Found {
     fn never_live(&mut self, spec: &ChainSpec) {
         let params = &spec.params;
         for (key, transition, what) in [
-            ("eip210Transition", params.eip210_transition, "EIP-210 (block hashes kept by a contract) is not supported"),
+            (
+                "eip210Transition",
+                params.eip210_transition,
+                "EIP-210 (block hashes kept by a contract) is not supported",
+            ),
             ("eip2315Transition", params.eip2315_transition, "EIP-2315 (subroutines) is not supported"),
             ("dustProtectionTransition", params.dust_protection_transition, "dust protection is not supported"),
         ] {
@@ -150,7 +154,9 @@ impl Found {
             self.refuse([&key(6780), "eip161abcTransition"], "EIP-6780 without EIP-161 is not supported");
         }
         if eips.has(7702) {
-            for (eip, needed) in [(2929, "eip2929Transition"), (3541, "eip3541Transition"), (161, "eip161abcTransition")] {
+            for (eip, needed) in
+                [(2929, "eip2929Transition"), (3541, "eip3541Transition"), (161, "eip161abcTransition")]
+            {
                 if !eips.has(eip) {
                     self.refuse([&key(7702), needed], "EIP-7702 needs this EIP");
                 }

@@ -50,10 +50,7 @@ pub(super) fn gas_params(eips: &Eips) -> GasParams {
         ]);
     }
     if eips.has(7702) {
-        params.override_gas([
-            (GasId::tx_eip7702_regular_gas(), 25_000),
-            (GasId::tx_eip7702_regular_refund(), 12_500),
-        ]);
+        params.override_gas([(GasId::tx_eip7702_regular_gas(), 25_000), (GasId::tx_eip7702_regular_refund(), 12_500)]);
     }
     params
 }

@@ -85,9 +85,7 @@ impl Rules {
         Self {
             gas_params: gas::gas_params(&eips),
             start_nonce: params.account_start_nonce,
-            wasm: eips.has(150)
-                && from(params.wasm_activation_transition)
-                && !from(params.wasm_disable_transition),
+            wasm: eips.has(150) && from(params.wasm_activation_transition) && !from(params.wasm_disable_transition),
             chain_id: params.chain_id,
             replay_protection: from(params.eip155_transition),
             validate_chain_id: from(params.validate_chain_id_transition),
@@ -223,4 +221,3 @@ impl Rules {
         cfg
     }
 }
-

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::header::raw_items;
 
-/// Names of precompiles this node has (OpenEthereum `builtin`; EIP-2537 in its final form, under OpenEthereum's names).
+/// Names of precompiles (OpenEthereum `EthereumBuiltin`). Which can be executed at which price is for crate `aurum-evm` to say.
 const BUILTINS: [&str; 18] = [
     "ecrecover",
     "sha256",

@@ -238,6 +238,7 @@ impl Node {
 
     pub(super) fn hash(&self) -> Result<B256, SpecError> {
         match &self.json {
+            Json::String(text) if is_zero(text) => Ok(B256::ZERO),
             Json::String(text) => {
                 B256::from_str(text).or_else(|error| self.invalid(format_args!("not a 32-byte hash: {error}")))
             }
@@ -245,8 +246,15 @@ impl Node {
         }
     }
 
+    /// Hexadecimal bytes, with or without 0x; after 0x an odd number of digits has a 0 before it (OpenEthereum
+    /// `ethjson::bytes`).
     pub(super) fn bytes(&self) -> Result<Bytes, SpecError> {
         match &self.json {
+            Json::String(text) if text.starts_with("0x") && text.len() % 2 == 1 => {
+                hex::decode(format!("0{}", &text[2..]))
+                    .map(Bytes::from)
+                    .or_else(|error| self.invalid(format_args!("not hexadecimal bytes: {error}")))
+            }
             Json::String(text) => hex::decode(text)
                 .map(Bytes::from)
                 .or_else(|error| self.invalid(format_args!("not hexadecimal bytes: {error}"))),
@@ -255,6 +263,11 @@ impl Node {
     }
 
     pub(super) fn fixed_bytes<const N: usize>(&self) -> Result<[u8; N], SpecError> {
+        if let Json::String(text) = &self.json
+            && is_zero(text)
+        {
+            return Ok([0; N]);
+        }
         let bytes = self.bytes()?;
         <[u8; N]>::try_from(bytes.as_ref())
             .or_else(|_| self.invalid(format_args!("expected {N} bytes, found {}", bytes.len())))
@@ -344,9 +357,14 @@ pub(super) fn parse_block_key(text: &str) -> Result<u64, String> {
     u64::try_from(value).map_err(|_| format!("`{text}` does not fit in 64 bits"))
 }
 
-/// An address with or without 0x, in any case; `""` is the zero address.
+/// Whether a hash or address of this spelling is the zero one (OpenEthereum `ethjson::hash`).
+fn is_zero(text: &str) -> bool {
+    matches!(text, "" | "0x")
+}
+
+/// An address with or without 0x, in any case; `""` and `"0x"` are the zero address.
 pub(super) fn parse_address(text: &str) -> Result<Address, String> {
-    if text.is_empty() {
+    if is_zero(text) {
         return Ok(Address::ZERO);
     }
     Address::from_str(text).map_err(|error| format!("`{text}` is not an address: {error}"))
