@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use aurum_aura::{EngineState, Rules};
+use aurum_aura::{AuraSeal, EmptyStep, EngineState, Rules};
 use aurum_evm::{BlockBuilder, BlockEnv, EvmError, rules::ReceiptForm};
 use aurum_storage::Committed;
 use aurum_types::{
@@ -71,34 +71,59 @@ impl Authoring {
             && self.parent().step().is_none_or(|parent| step > parent)
     }
 
-    /// The environment of a child sealed by `author` at `step`: timestamp not before the clock and after the parent's
-    /// (OpenEthereum), gas limit towards `gas_target` as far as the rules allow, or what the gas limit contract says.
+    /// Whether the child's seal has a field for empty steps.
+    pub fn has_empty_steps(&self) -> bool {
+        self.reader.format.has_empty_steps(self.parent().number + 1)
+    }
+
+    /// The empty steps that a child at `step` carries: those collected on the parent, strictly between both steps.
+    pub fn empty_steps(&self, step: Step) -> Vec<EmptyStep> {
+        if !self.has_empty_steps() {
+            return Vec::new();
+        }
+        let parent_step = self.parent().step().unwrap_or_default();
+        self.reader.empty_steps().between(parent_step, step, self.parent.hash)
+    }
+
+    /// [`Self::env_with`] no empty steps.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn env(&self, author: Address, step: Step, gas_target: u64) -> Result<BlockEnv, EvmError> {
+        self.env_with(author, step, gas_target, &[])
+    }
+
+    /// The environment of a child sealed by `author` at `step` with these empty steps, which count for its score and
+    /// whose signers are rewarded: timestamp not before the clock and after the parent's (OpenEthereum), gas limit
+    /// towards `gas_target` as far as the rules allow, or what the gas limit contract says.
     ///
     /// # Errors
     /// When the gas limit contract cannot be read.
-    pub fn env(&self, author: Address, step: Step, gas_target: u64) -> Result<BlockEnv, EvmError> {
+    pub fn env_with(
+        &self,
+        author: Address,
+        step: Step,
+        gas_target: u64,
+        empty_steps: &[EmptyStep],
+    ) -> Result<BlockEnv, EvmError> {
         let parent = self.parent();
-        let gas_limit = match self.rules.gas_limit_contract(parent.number + 1) {
-            Some(contract) => self
-                .evm()
-                .block_gas_limit(Arc::clone(&self.state), &BlockEnv::of(parent), contract)?
-                .map_or(parent.gas_limit, |stated| u64::try_from(stated).unwrap_or(u64::MAX)),
-            None => self.rules.next_gas_limit(parent, gas_target),
+        let stated = match self.rules.gas_limit_contract(parent.number + 1) {
+            Some(contract) => self.evm().block_gas_limit(Arc::clone(&self.state), &BlockEnv::of(parent), contract)?,
+            None => None,
         };
-        let empty_steps = if self.reader.format.has_empty_steps(parent.number + 1) {
-            Bytes::from_static(&[alloy::rlp::EMPTY_LIST_CODE])
-        } else {
-            Bytes::new()
-        };
+        let gas_limit = stated.map_or_else(
+            || self.rules.next_gas_limit(parent, gas_target),
+            |stated| u64::try_from(stated).unwrap_or(u64::MAX),
+        );
         Ok(BlockEnv {
             number: parent.number + 1,
             timestamp: self.reader.clock.now().as_secs().max(parent.timestamp + 1),
             author,
-            difficulty: aurum_aura::difficulty(parent.step().unwrap_or_default(), step, 0),
+            difficulty: aurum_aura::difficulty(parent.step().unwrap_or_default(), step, empty_steps.len()),
             gas_limit,
             base_fee: self.reader.base_fee_after(parent),
             parent_hash: self.parent.hash,
-            empty_steps,
+            empty_steps: if self.has_empty_steps() { AuraSeal::encode_empty_steps(empty_steps) } else { Bytes::new() },
         })
     }
 

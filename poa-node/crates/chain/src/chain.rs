@@ -13,7 +13,8 @@ use aurum_types::{BlockNumber, ChainSpec, HeaderFormat, Score, SealedBlock};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    Authoring, Built, ChainError, Fault, Head, HeadChange, ImportError, View, open, pipeline::Importer, reader::Reader,
+    Authoring, Built, ChainError, EmptyStepError, Fault, Head, HeadChange, ImportError, Observer, View, empty_steps,
+    open, pipeline::Importer, reader::Reader,
 };
 
 /// What a chain is opened with.
@@ -98,6 +99,21 @@ impl Chain {
     /// [`ImportError`].
     pub fn import_built(&self, block: SealedBlock, built: Built) -> Result<Imported, ImportError> {
         self.importer().import_built(block, built)
+    }
+
+    /// Takes an empty step, our own or a peer's, and keeps it for the author if it may stand in a seal. Whether it is new.
+    ///
+    /// # Errors
+    /// [`EmptyStepError`]; only [`EmptyStepError::Malformed`] is the fault of whoever passed it on.
+    pub fn offer_empty_step(&self, message: &[u8]) -> Result<bool, EmptyStepError> {
+        empty_steps::offer(&self.0.reader, message)
+    }
+
+    /// Lets `observer` watch what the import sees of the authorities, from now on. The first one stays.
+    pub fn observe_with(&self, observer: Arc<dyn Observer>) {
+        if self.0.reader.observer.set(observer).is_err() {
+            tracing::warn!("the chain is observed already");
+        }
     }
 
     /// Decodes a block of this chain's header layout.

@@ -57,6 +57,18 @@ pub enum Invalid {
     },
 }
 
+impl Invalid {
+    /// Whether only we find the block bad: it contradicts what is final here, or our clock is far behind it. It is not
+    /// remembered as bad, nobody is blamed for it, and it may be offered again.
+    pub const fn is_our_view(&self) -> bool {
+        match self {
+            Self::RevertsFinalized { .. } => true,
+            Self::Engine(rule) => rule.depends_on_clock(),
+            _ => false,
+        }
+    }
+}
+
 /// Our own disk, memory or mistake. The node cannot go on.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {

@@ -20,10 +20,12 @@ mod authoring;
 mod chain;
 mod commit;
 mod doorkeeper;
+mod empty_steps;
 mod error;
 mod execute;
 mod gate;
 mod head;
+mod observe;
 mod open;
 mod persist;
 mod pipeline;
@@ -34,6 +36,7 @@ mod replay;
 mod sightings;
 mod snapshot;
 pub mod state_snapshot;
+mod uncles;
 mod verify;
 pub mod view;
 
@@ -43,8 +46,10 @@ pub use aurum_storage::AccountProof;
 pub use self::{
     authoring::{Authoring, Built},
     chain::{Chain, ChainConfig, Imported},
+    empty_steps::EmptyStepError,
     error::{ChainError, Fault, ImportError, Invalid, ReadError},
     gate::{Admin, Denied, Gate, Grant, GrantKind, Identity, Read, Submit, SubmitError},
     head::{BlockRef, Head, HeadChange},
+    observe::{Observation, Observer, Seen},
     view::View,
 };

@@ -1,8 +1,8 @@
 //! From a folder to a running chain: genesis or the persisted tip, then the stored blocks above it.
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use aurum_aura::{EngineState, Source, StepSchedule, validators_source};
+use aurum_aura::{EmptySteps, EngineState, Source, StepSchedule, validators_source};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_pool::{Pool, PoolConfig};
 use aurum_storage::{Database, StoredBlock, Writer, genesis_root};
@@ -48,6 +48,8 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
         schedule: StepSchedule::new(&spec.engine),
         tree: database.state_tree(),
         sightings: Mutex::new(Sightings::default()),
+        empty_steps: Mutex::new(EmptySteps::default()),
+        observer: OnceLock::new(),
         recent: RwLock::new(recent),
         spec,
         evm,

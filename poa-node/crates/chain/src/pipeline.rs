@@ -7,7 +7,12 @@
 //! A block is stored with an fsync after it is committed and before it is adopted, so nothing that was not durable is ever
 //! head, announced or reported.
 
-use std::{collections::HashSet, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy::primitives::{Address, B256};
 use aurum_aura::Rules;
@@ -18,11 +23,13 @@ use rayon::prelude::*;
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    BlockRef, Built, Fault, Head, HeadChange, ImportError, Imported, Invalid, adopt, commit, execute,
+    BlockRef, Built, Fault, Head, HeadChange, ImportError, Imported, Invalid, Observation, Seen, adopt, commit,
+    execute,
     persist::Persist,
     reader::Reader,
     recent::{Link, Route},
-    recover, replay, verify,
+    recover, replay, uncles, verify,
+    view::Equivocation,
 };
 
 /// Bad blocks that are remembered.
@@ -43,12 +50,31 @@ pub(crate) struct Importer {
 
 /// Where a block comes from, as far as its stages differ.
 enum Origin {
-    /// Somebody sent it; perhaps its first stages are done.
-    Sent(Option<Box<Prepared>>),
+    /// Somebody sent it: with others, perhaps with its first stages done, or alone, at this time of our clock.
+    Sent(Option<Box<Prepared>>, Option<Duration>),
     /// We built it: it was executed and committed while building.
     Built(Box<Built>),
     /// It was accepted before and is on disk.
     Stored,
+}
+
+/// The same, once the block has gone its way.
+#[derive(Clone, Copy)]
+enum Source {
+    /// With the time at which it came alone.
+    Others(Option<Duration>),
+    Ours,
+    Stored,
+}
+
+impl Source {
+    const fn of(origin: &Origin) -> Self {
+        match origin {
+            Origin::Sent(_, arrived) => Self::Others(*arrived),
+            Origin::Built(_) => Self::Ours,
+            Origin::Stored => Self::Stored,
+        }
+    }
 }
 
 /// A block that was verified and recovered ahead of its turn, against the set its parent was expected to hand down.
@@ -78,7 +104,8 @@ impl Importer {
     /// # Errors
     /// [`ImportError`].
     pub(crate) fn import(&mut self, block: SealedBlock) -> Result<Imported, ImportError> {
-        self.run(block, Origin::Sent(None))
+        let arrived = self.reader.clock.now();
+        self.run(block, Origin::Sent(None, Some(arrived)))
     }
 
     /// Imports a block of our own, with what building it gave.
@@ -94,7 +121,7 @@ impl Importer {
         let prepared = self.prepare(&blocks);
         let mut imported = Vec::with_capacity(blocks.len());
         for (block, prepared) in blocks.into_iter().zip(prepared) {
-            match self.run(block, Origin::Sent(prepared)) {
+            match self.run(block, Origin::Sent(prepared, None)) {
                 Ok(done) => imported.push(done),
                 Err(error) => return (imported, Some(error)),
             }
@@ -121,7 +148,9 @@ impl Importer {
             .par_iter()
             .enumerate()
             .map(|(index, block)| {
-                if index > 0 && block.header().parent_hash != blocks[index - 1].hash() {
+                let follows = index == 0 || block.header().parent_hash == blocks[index - 1].hash();
+                // Uncles are judged with the branch below, which is not there yet.
+                if !follows || !block.block().uncles.is_empty() {
                     return None;
                 }
                 let verified =
@@ -139,8 +168,8 @@ impl Importer {
         match &outcome {
             Err(ImportError::Invalid(reason)) => {
                 tracing::warn!(number = at.number, %hash, %reason, "block refused");
-                // What a final block here contradicts may be good elsewhere; all else is bad for ever.
-                if !matches!(reason, Invalid::RevertsFinalized { .. } | Invalid::KnownBad { .. }) {
+                // What only we find bad may be good elsewhere or later; all else is bad for ever.
+                if !reason.is_our_view() && !matches!(reason, Invalid::KnownBad { .. }) {
                     self.bad.put(hash, reason.to_string());
                 }
             }
@@ -165,8 +194,11 @@ impl Importer {
         }
         let started = Instant::now();
         let parent = self.parent(&block)?;
+        let header = block.header().clone();
+        let source = Source::of(&origin);
         let imported = self.import_child(block, &parent, origin);
         self.reader.recent_mut().unpin();
+        self.observe(&header, hash, &parent, source, &imported);
         if let Ok(imported) = &imported {
             let head = matches!(imported, Imported::Head(_));
             tracing::debug!(number, %hash, head, elapsed = ?started.elapsed(), "imported block");
@@ -204,7 +236,6 @@ impl Importer {
         if !is_stored {
             self.persist.writer().put_block(block.sealed(), link.score)?;
         }
-        self.note(block.header(), hash);
         let score = link.score;
         reader.recent_mut().insert(Arc::new(link), block);
         let change = self.adopt(hash)?;
@@ -245,8 +276,8 @@ impl Importer {
         let validators = parent.engine.child_validators();
         let mut now = self.reader.clock.now();
         let built = match origin {
-            Origin::Sent(Some(prepared)) if prepared.validators == *validators => return Ok((prepared.block, None)),
-            Origin::Sent(_) => None,
+            Origin::Sent(Some(prepared), _) if prepared.validators == *validators => return Ok((prepared.block, None)),
+            Origin::Sent(..) => None,
             Origin::Built(built) => Some(*built),
             Origin::Stored => {
                 now = verify::not_before(&self.rules, block.header(), now);
@@ -254,16 +285,56 @@ impl Importer {
             }
         };
         let verified = verify::verify(&self.rules, block, &parent.header, validators, now)?;
+        uncles::verify(&self.reader, &self.rules, verified.sealed(), parent, now)?;
         Ok((recover::recover(verified, self.pool.as_ref())?, built))
     }
 
-    /// Notes who sealed the block, and says so when it is the second one for its step.
-    fn note(&self, header: &Header, hash: B256) {
-        let Some(step) = header.step() else { return };
-        let block = BlockRef { number: header.number, hash };
-        if let Some(found) = self.reader.sightings().note(header.author, step, block) {
-            tracing::warn!(author = %found.author, %step, first = %found.first.hash, second = %hash, "two blocks in one step");
+    /// Notes who sealed the block and tells the observer, of what was sent or made now.
+    fn observe(
+        &self,
+        header: &Header,
+        hash: B256,
+        parent: &Link,
+        source: Source,
+        imported: &Result<Imported, ImportError>,
+    ) {
+        let seen = match imported {
+            Ok(Imported::Known) => return,
+            Ok(Imported::Head(_) | Imported::Side { .. }) => {
+                let sibling = self.note(header, hash);
+                Seen::Imported { ours: matches!(source, Source::Ours), sibling }
+            }
+            Err(ImportError::Invalid(Invalid::Engine(rule))) => match rule.offence() {
+                Some(offence) if self.is_sealed_by_author(header) => Seen::Refused(offence),
+                _ => return,
+            },
+            Err(ImportError::TemporarilyInvalid(_)) if self.is_sealed_by_author(header) => Seen::Early,
+            Err(_) => return,
+        };
+        let arrived = match source {
+            Source::Stored => return,
+            Source::Ours => None,
+            Source::Others(arrived) => arrived,
+        };
+        if let Some(observer) = self.reader.observer.get() {
+            let (parent, engine) = (&parent.header, &parent.engine);
+            observer.observed(&Observation { header, hash, parent, engine, arrived, seen });
         }
+    }
+
+    /// Anybody can write an authority's name into a header; only it can seal it.
+    fn is_sealed_by_author(&self, header: &Header) -> bool {
+        aurum_aura::recover_sealer(header, self.rules.format()) == Ok(header.author)
+    }
+
+    /// Notes who sealed the block, and says so when it is the second one for its step. Empty steps up to it are done with.
+    fn note(&self, header: &Header, hash: B256) -> Option<Equivocation> {
+        let step = header.step()?;
+        self.reader.empty_steps().forget_until(step);
+        let block = BlockRef { number: header.number, hash };
+        let found = self.reader.sightings().note(header.author, step, block)?;
+        tracing::warn!(author = %found.author, %step, first = %found.first.hash, second = %hash, "two blocks in one step");
+        Some(found)
     }
 
     /// Makes the block the head if its branch wins. The pool hears of it first, then everybody else.

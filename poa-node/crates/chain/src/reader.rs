@@ -1,15 +1,15 @@
 //! Everything that can be read, by hash and number: the recent tree first, the database after it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use aurum_aura::{Clock, StepSchedule};
+use aurum_aura::{Clock, EmptySteps, StepSchedule};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_storage::{AccountProof, Database, StateTree};
 use aurum_types::{Account, BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader, ValidatorSet};
 
 use crate::{
-    BlockRef, Fault, Head, ReadError,
+    BlockRef, Fault, Head, Observer, ReadError,
     recent::{Link, Recent},
     sightings::Sightings,
     view::{BlockView, EngineStatus, FinalityStatus, MissedStep, PendingChangeStatus, StoredBlock},
@@ -31,6 +31,8 @@ pub(crate) struct Reader {
     pub(crate) min_gas_price: u128,
     pub(crate) recent: RwLock<Recent>,
     pub(crate) sightings: Mutex<Sightings>,
+    pub(crate) empty_steps: Mutex<EmptySteps>,
+    pub(crate) observer: OnceLock<Arc<dyn Observer>>,
 }
 
 impl Reader {
@@ -47,6 +49,11 @@ impl Reader {
     /// Who sealed what in which step, lately.
     pub(crate) fn sightings(&self) -> MutexGuard<'_, Sightings> {
         self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Empty steps that a later block may carry.
+    pub(crate) fn empty_steps(&self) -> MutexGuard<'_, EmptySteps> {
+        self.empty_steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) const fn spec(&self) -> &Arc<ChainSpec> {
