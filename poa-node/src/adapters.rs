@@ -6,8 +6,8 @@ use alloy::{
     eips::BlockId,
     primitives::{B256, Bytes},
 };
-use aurum_chain::{Chain, Fault, ImportError, Imported};
-use aurum_network::{BlockSource, ChainStatus, NetworkHandle, PeerInfo, Verdict};
+use aurum_chain::{Chain, EmptyStepError, Fault, ImportError, Imported};
+use aurum_network::{BlockSource, ChainStatus, NetworkHandle, PeerInfo, Topic, Verdict};
 use aurum_rpc::{PeerView, PeersApi};
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ impl Blocks {
             Ok(Imported::Known) => Verdict::Known,
             Err(ImportError::UnknownParent(_)) => Verdict::UnknownParent,
             Err(ImportError::TemporarilyInvalid(reason)) => Verdict::TemporarilyInvalid(reason.to_string()),
+            Err(ImportError::Invalid(reason)) if reason.is_our_view() => Verdict::Refused(reason.to_string()),
             Err(ImportError::Invalid(reason)) => Verdict::Invalid(reason.to_string()),
             Err(ImportError::Fault(fault)) => {
                 let reason = fault.to_string();
@@ -62,6 +63,18 @@ impl BlockSource for Blocks {
 
     fn import(&self, block: SealedBlock) -> Verdict {
         self.verdict(self.chain.import(block))
+    }
+
+    fn hear(&self, topic: Topic, body: &[u8]) -> Verdict {
+        match topic {
+            Topic::EmptyStep => match self.chain.offer_empty_step(body) {
+                Ok(true) => Verdict::Imported,
+                Ok(false) => Verdict::Known,
+                Err(error @ EmptyStepError::Malformed(_)) => Verdict::Invalid(error.to_string()),
+                Err(EmptyStepError::UnknownParent(_)) => Verdict::UnknownParent,
+                Err(error) => Verdict::Refused(error.to_string()),
+            },
+        }
     }
 
     fn import_range(&self, blocks: Vec<SealedBlock>) -> (usize, Option<Verdict>) {

@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     adapters::{Blocks, Peers},
-    author::{Author, AuthorMetrics, AuthorThread, LastSealed},
+    author::{Author, AuthorMetrics, AuthorThread, LastSealed, Lookout},
     config::Config,
     dev::{DevAccounts, DevClock, Miner},
     watch::Watcher,
@@ -94,13 +94,18 @@ impl fmt::Debug for NodeHandle {
 /// # Errors
 /// [`NodeError`]; nothing runs then.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHandle, NodeError> {
-    let Config { spec, database, last_sealed, pool, min_gas_price, sealing, network, rpc, dev } = config;
+    let Config { spec, database, last_sealed, resume_sealing, pool, min_gas_price, sealing, network, rpc, dev } =
+        config;
     // If a later part does not start, this ends those that run already.
     let started = shutdown.clone().drop_guard();
     let (fault_sender, faults) = mpsc::channel(1);
     let tasks = TaskTracker::new();
 
-    let record = LastSealed::open(&last_sealed).map_err(NodeError::LastSealed)?;
+    let mut record = LastSealed::open(&last_sealed).map_err(NodeError::LastSealed)?;
+    if resume_sealing && let Some(found) = record.resume().map_err(NodeError::LastSealed)? {
+        let (step, number) = (found.step, found.number);
+        tracing::warn!(%step, number, hash = %found.hash, "sealing again after our key was seen elsewhere");
+    }
     let dev_clock = dev.is_some().then(|| {
         let steps = aurum_aura::StepSchedule::new(&spec.engine);
         Arc::new(DevClock::new(record.step().map_or(Duration::ZERO, |step| steps.start_of(step.next()))))
@@ -132,6 +137,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
 
     let author = sealing
         .map(|sealing| Arc::new(Author::new(chain.clone(), sealing, Arc::clone(&clock), record, network.clone())));
+    let lookout = match &author {
+        Some(author) => Arc::clone(author.lookout()),
+        None => Lookout::of_observer(&chain),
+    };
     let metrics = author.as_ref().map_or_else(AuthorMetrics::default, |author| author.metrics().clone());
     let miner = match (&author, dev_clock) {
         (Some(author), Some(clock)) => Some(Miner::new(chain.clone(), Arc::clone(author), clock)),
@@ -148,7 +157,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     };
     let rpc = aurum_rpc::serve(rpc, services, shutdown.clone()).await?;
 
-    let watcher = Watcher { chain: chain.clone(), clock, author: author.clone(), metrics };
+    let watcher = Watcher { chain: chain.clone(), clock, lookout, author: author.clone(), metrics };
     tasks.spawn(watcher.run(shutdown.clone()));
     let author_thread = match (&author, miner, dev) {
         (_, Some(miner), Some(dev)) => {

@@ -1,4 +1,4 @@
-//! Watches the head: names who missed a step, tells the author of new epochs, raises alarm when our key seals elsewhere.
+//! Watches the head: names who missed a step, tells the author of new epochs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use aurum_types::Step;
 use tokio::{sync::broadcast::error::RecvError, task};
 use tokio_util::sync::CancellationToken;
 
-use crate::author::{Author, AuthorMetrics};
+use crate::author::{Author, AuthorMetrics, Lookout};
 
 /// Blocks older than this are being synced; their missed steps are history.
 const RECENT: Duration = Duration::from_secs(120);
@@ -17,6 +17,8 @@ const RECENT: Duration = Duration::from_secs(120);
 pub(crate) struct Watcher {
     pub(crate) chain: Chain,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What the import has seen.
+    pub(crate) lookout: Arc<Lookout>,
     /// Ours, if this node seals.
     pub(crate) author: Option<Arc<Author>>,
     pub(crate) metrics: AuthorMetrics,
@@ -68,10 +70,8 @@ impl Watcher {
                 }
             }
             *last = Some(step);
-            if let Some(author) = self.author.as_ref().filter(|author| recent && author.address() == header.author) {
-                author.recognise(block.hash(), step);
-            }
         }
+        self.metrics.looked_out(&self.lookout);
         if let Some(author) = &self.author {
             author.note_head(&authoring);
         }

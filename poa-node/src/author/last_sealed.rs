@@ -1,4 +1,5 @@
-//! The last step this node sealed, on disk: a crash or a restart never makes a second block for a step.
+//! What an authority must not forget, on disk: the last step it used, so that a crash or a restart never makes a second
+//! block for a step; and that its key was seen at work elsewhere, so that a restart does not go on sealing.
 
 use std::{
     fs::{self, File},
@@ -6,7 +7,39 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aurum_types::Step;
+use alloy::primitives::B256;
+use aurum_types::{BlockNumber, Step};
+
+/// Name of the file that says that our key was seen at work elsewhere, beside the record.
+const ALARM_FILE: &str = "key_seen_elsewhere";
+
+/// A block, or an empty step, by our key that this node did not make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyElsewhere {
+    /// The step it was made for.
+    pub step: Step,
+    /// The block's height; of an empty step, that of the block it would have been.
+    pub number: BlockNumber,
+    /// The block's hash; of an empty step, its parent's.
+    pub hash: B256,
+}
+
+impl KeyElsewhere {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let (step, number, hash) = (words.next()?, words.next()?, words.next()?);
+        let found = Self { step: Step(step.parse().ok()?), number: number.parse().ok()?, hash: hash.parse().ok()? };
+        words.next().is_none().then_some(found)
+    }
+
+    /// Writes it where a restart finds it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        replace(path, &format!("{} {} {}\n", self.step, self.number, self.hash))
+    }
+}
 
 /// The record. A step is written, and on disk, *before* its block is signed: after a crash in between, the step passes
 /// unused, which costs a block and nothing else.
@@ -14,6 +47,7 @@ use aurum_types::Step;
 pub struct LastSealed {
     path: PathBuf,
     step: Option<Step>,
+    elsewhere: Option<KeyElsewhere>,
 }
 
 impl LastSealed {
@@ -30,7 +64,39 @@ impl LastSealed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { path: path.to_owned(), step })
+        let mut record = Self { path: path.to_owned(), step, elsewhere: None };
+        let alarm = record.alarm_path();
+        record.elsewhere = match fs::read_to_string(&alarm) {
+            Ok(text) => Some(KeyElsewhere::parse(&text).ok_or_else(|| {
+                let message = format!("{} does not hold a step, a number and a hash", alarm.display());
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            })?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        Ok(record)
+    }
+
+    /// Where it is noted that our key was seen at work elsewhere.
+    pub fn alarm_path(&self) -> PathBuf {
+        self.path.with_file_name(ALARM_FILE)
+    }
+
+    /// Where our key was seen at work by another node, if it was; until [`Self::resume`].
+    pub const fn elsewhere(&self) -> Option<KeyElsewhere> {
+        self.elsewhere
+    }
+
+    /// Forgets that our key was seen elsewhere: an operator has stopped the other node. Gives what was noted.
+    ///
+    /// # Errors
+    /// When the note cannot be removed.
+    pub fn resume(&mut self) -> io::Result<Option<KeyElsewhere>> {
+        if self.elsewhere.is_some() {
+            fs::remove_file(self.alarm_path())?;
+            File::open(folder_of(&self.path))?.sync_all()?;
+        }
+        Ok(self.elsewhere.take())
     }
 
     /// The last step that was used.
@@ -49,19 +115,24 @@ impl LastSealed {
         }
         // In memory first: if writing fails half-way, this process does not try the step again either.
         self.step = Some(step);
-        self.write(step).map_err(UseError::Disk)
+        replace(&self.path, &format!("{step}\n")).map_err(UseError::Disk)
     }
+}
 
-    fn write(&self, step: Step) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let next = self.path.with_extension("next");
-        let mut file = File::create(&next)?;
-        writeln!(file, "{step}")?;
-        file.sync_data()?;
-        fs::rename(&next, &self.path)?;
-        File::open(folder)?.sync_all()
-    }
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// Puts `text` in place of the file's content: all of it or, after a crash, what was there before.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder)?;
+    let next = path.with_extension("next");
+    let mut file = File::create(&next)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_data()?;
+    fs::rename(&next, path)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Why a step may not be sealed.
@@ -103,6 +174,25 @@ mod tests {
         let path = folder.path().join("last_sealed");
         fs::write(&path, "seven").unwrap();
         assert!(LastSealed::open(&path).is_err());
+        fs::write(&path, "7").unwrap();
+        fs::write(folder.path().join(ALARM_FILE), "1 2").unwrap();
+        assert!(LastSealed::open(&path).is_err());
+    }
+
+    #[test]
+    fn that_our_key_was_seen_elsewhere_is_remembered_until_an_operator_says_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chain/last_sealed");
+        let record = LastSealed::open(&path).unwrap();
+        assert_eq!(record.elsewhere(), None);
+        let found = KeyElsewhere { step: Step(9), number: 4, hash: B256::repeat_byte(7) };
+        found.write(&record.alarm_path()).unwrap();
+        let mut again = LastSealed::open(&path).unwrap();
+        assert_eq!(again.elsewhere(), Some(found));
+        assert_eq!(again.resume().unwrap(), Some(found));
+        assert_eq!(again.elsewhere(), None);
+        assert_eq!(LastSealed::open(&path).unwrap().elsewhere(), None);
+        assert_eq!(again.resume().unwrap(), None);
     }
 
     #[test]

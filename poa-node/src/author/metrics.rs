@@ -1,6 +1,9 @@
 //! Counters of sealing, with the names `docs` and dashboards use.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
 
 use alloy::primitives::Address;
 use aurum_chain::BlockRef;
@@ -16,7 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::NoBlock;
+use super::{Lookout, NoBlock};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -37,6 +40,8 @@ pub struct AuthorMetrics {
     no_block: Family<Reason, Counter>,
     missed: Family<Validator, Counter>,
     duration: Histogram,
+    clock_offset: Gauge<i64, AtomicI64>,
+    key_elsewhere: Gauge<u64, AtomicU64>,
 }
 
 impl Default for AuthorMetrics {
@@ -49,6 +54,8 @@ impl Default for AuthorMetrics {
             missed: Family::default(),
             // 1 ms to 4 s.
             duration: Histogram::new(exponential_buckets(0.001, 2.0, 13)),
+            clock_offset: Gauge::default(),
+            key_elsewhere: Gauge::default(),
         }
     }
 }
@@ -69,6 +76,16 @@ impl AuthorMetrics {
             "Steps between canonical blocks that their authority did not use",
             self.missed.clone(),
         );
+        registry.register(
+            "aurum_clock_offset_ms",
+            "Milliseconds by which our clock is ahead of the authorities', the time blocks take on the way included",
+            self.clock_offset.clone(),
+        );
+        registry.register(
+            "aurum_key_seen_elsewhere",
+            "1 while this node does not seal since another node seals with its key",
+            self.key_elsewhere.clone(),
+        );
         registry.register_with_unit(
             "aurum_seal_duration",
             "Time from the start of building to the announcement",
@@ -88,6 +105,14 @@ impl AuthorMetrics {
         self.blocks.inc();
         self.transactions.inc_by(u64::try_from(transactions).unwrap_or(u64::MAX));
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Notes what the lookout has found.
+    pub fn looked_out(&self, lookout: &Lookout) {
+        if let Some(offset) = lookout.clock_offset_ms() {
+            self.clock_offset.set(offset);
+        }
+        self.key_elsewhere.set(u64::from(lookout.key_elsewhere().is_some()));
     }
 
     /// Counts a step that `validator` let pass.

@@ -1,43 +1,59 @@
 //! At our step: take from the pool, build, seal, import through the same door as foreign blocks, announce.
 //!
 //! ```text
-//! step begins ─▶ ours? ─▶ parent older? epoch not just changed? not syncing? ─▶ build ─▶ step used up, on disk
-//!                                                                              ─▶ sign ─▶ import (durable) ─▶ announce
+//! step begins ─▶ key ours alone? our step? ─▶ parent older? epoch not just changed? not syncing? ─▶ build
+//!     ─▶ step used up, on disk ─┬─▶ sign ─▶ import (durable) ─▶ announce
+//!                               └─▶ no transactions, empty steps active: sign an empty step ─▶ gossip
 //! ```
 //!
-//! One action a step. The author is an OS thread: building is CPU work, and revm belongs to one thread.
+//! One action a step. The author is an OS thread: building is CPU work, and revm belongs to one thread. What others do is
+//! watched by the [`Lookout`]; what is wrong with it is reported from here.
 
 mod build;
+mod drift;
+mod engine_txs;
+mod key_guard;
 mod last_sealed;
+mod lookout;
 mod metrics;
+mod reports;
 mod status;
+mod thread;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{self, RecvTimeoutError},
-    },
-    thread::{self, JoinHandle},
+    str::FromStr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{Address, B256};
-use aurum_aura::{Clock, StepSchedule};
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, B256},
+};
+use aurum_aura::{Clock, EmptyStep, EmptyStepMessage, StepSchedule};
 use aurum_chain::{Authoring, BlockRef, Chain, Fault, ImportError};
-use aurum_network::NetworkHandle;
+use aurum_network::{NetworkHandle, Topic};
 use aurum_types::Step;
 
-use self::build::{BuildError, Recipe};
+use self::{
+    build::{BuildError, Recipe},
+    engine_txs::Sender,
+    key_guard::KeyGuard,
+    reports::{ReportQueue, SendError},
+};
 pub use self::{
-    last_sealed::{LastSealed, UseError},
+    last_sealed::{KeyElsewhere, LastSealed, UseError},
+    lookout::Lookout,
     metrics::AuthorMetrics,
     status::{NoBlock, Status},
+    thread::AuthorThread,
 };
 use crate::config::Sealing;
 
-/// How often a waiting author looks whether a transaction has come, when empty blocks are suppressed.
-const LOOK_FOR_TRANSACTIONS: Duration = Duration::from_millis(100);
 /// Blocks behind the best peer from which on we catch up instead of sealing.
 const BEHIND: u64 = 3;
 /// How long being behind keeps us from sealing without our head moving: a peer that lies about its height must not stop
@@ -49,8 +65,41 @@ const CATCH_UP_PATIENCE: Duration = Duration::from_secs(20);
 pub enum EmptyBlocks {
     /// Seals all the same. Finality needs it.
     Always,
-    /// Seals only if the head is at least this old.
-    AfterSilence(Duration),
+    /// Seals only if the head is at least so old (Parity without `--force-sealing`). Where empty steps are active, none
+    /// is broadcast before that either.
+    AfterSilence {
+        /// Longest time without a block (`reseal_max_period`).
+        most: Duration,
+        /// Whose transactions end the silence within a step that has begun.
+        reseal: ResealOn,
+    },
+}
+
+/// For which transactions a step of ours that has begun without any is used all the same (Parity's `reseal_on_txs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResealOn {
+    /// None: they wait for our next step.
+    None,
+    /// Those of our own clients.
+    Own,
+    /// Those that other nodes passed on.
+    External,
+    /// All.
+    All,
+}
+
+impl FromStr for ResealOn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "own" => Ok(Self::Own),
+            "ext" => Ok(Self::External),
+            "all" => Ok(Self::All),
+            _ => Err("none, own, ext or all is expected".to_owned()),
+        }
+    }
 }
 
 /// Makes blocks. Shared by the thread that follows the clock and, on a development chain, by requests to mine.
@@ -60,15 +109,16 @@ pub struct Author {
     steps: StepSchedule,
     clock: Arc<dyn Clock>,
     network: Option<NetworkHandle>,
+    lookout: Arc<Lookout>,
     inner: Mutex<Inner>,
+    /// Locked alone, or inside `inner`.
+    reports: Mutex<ReportQueue>,
     metrics: AuthorMetrics,
 }
 
 struct Inner {
     record: LastSealed,
     status: Status,
-    /// The step of the clock at the start.
-    started: Step,
     /// The newest head that ended an epoch, and the step in which it came.
     epoch_changed: Option<(B256, Step)>,
     behind_since: Option<(Instant, BlockRef)>,
@@ -81,7 +131,7 @@ impl fmt::Debug for Author {
 }
 
 impl Author {
-    /// An author for `chain` whose record of used steps is `record`.
+    /// An author for `chain` whose record of used steps is `record`. It watches the chain from now on.
     pub fn new(
         chain: Chain,
         sealing: Sealing,
@@ -91,9 +141,20 @@ impl Author {
     ) -> Self {
         let steps = StepSchedule::new(&chain.spec().engine);
         let metrics = AuthorMetrics::default();
-        let started = steps.step_at(clock.now());
-        let inner = Inner { record, status: Status::default(), started, epoch_changed: None, behind_since: None };
-        Self { chain, sealing, steps, clock, network, inner: Mutex::new(inner), metrics }
+        let address = sealing.signer.address();
+        let guard = KeyGuard::new(address, &record, steps.step_at(clock.now()));
+        if let Some(found) = guard.elsewhere() {
+            tracing::error!("this node does not seal: {}", NoBlock::KeyElsewhere(found));
+        }
+        let lookout = Lookout::of_authority(&chain, address, guard);
+        let inner = Inner { record, status: Status::default(), epoch_changed: None, behind_since: None };
+        let (inner, reports) = (Mutex::new(inner), Mutex::default());
+        Self { chain, sealing, steps, clock, network, lookout, inner, reports, metrics }
+    }
+
+    /// What it sees of the other authorities.
+    pub const fn lookout(&self) -> &Arc<Lookout> {
+        &self.lookout
     }
 
     /// Its counters, to be registered.
@@ -103,7 +164,12 @@ impl Author {
 
     /// What the author did last, and why it made no block.
     pub fn status(&self) -> Status {
-        self.inner().status.clone()
+        let status = self.inner().status.clone();
+        Status {
+            key_elsewhere: self.lookout.key_elsewhere(),
+            clock_offset_ms: self.lookout.clock_offset_ms(),
+            ..status
+        }
     }
 
     /// Whose key it seals with.
@@ -126,7 +192,11 @@ impl Author {
     fn seal_at(&self, inner: &mut Inner, step: Step) -> Result<BlockRef, NoBlock> {
         let started = Instant::now();
         let address = self.address();
+        if let Some(found) = self.lookout.key_elsewhere() {
+            return Err(NoBlock::KeyElsewhere(found));
+        }
         let parent = self.chain.authoring()?;
+        self.note_epoch(inner, &parent, step);
         let head = BlockRef { number: parent.parent().number, hash: parent.parent_hash() };
         let validators = parent.engine().child_validators();
         match validators.proposer(step) {
@@ -145,17 +215,23 @@ impl Author {
             return Err(NoBlock::EpochJustChanged);
         }
         self.wait_while_behind(inner, head)?;
-        if let EmptyBlocks::AfterSilence(most) = self.sealing.empty_blocks {
-            let silent = self.clock.now().saturating_sub(Duration::from_secs(parent.parent().timestamp));
-            if silent < most && self.chain.pool().status().pending == 0 {
-                return Err(NoBlock::NothingToSeal);
-            }
+        let sender = Sender(&*self.sealing.signer);
+        let engine = engine_txs::make(&parent, sender, &mut self.reports());
+        if let EmptyBlocks::AfterSilence { most, .. } = self.sealing.empty_blocks
+            && engine.is_empty()
+            && self.chain.pool().status().pending == 0
+            && !self.is_silent_for(most)
+        {
+            return Err(NoBlock::NothingToSeal);
         }
 
+        let empty_steps = parent.empty_steps(step);
         let recipe = Recipe {
             signer: &*self.sealing.signer,
             pool: self.chain.pool(),
             step,
+            engine,
+            empty_steps: empty_steps.clone(),
             gas_target: self.sealing.gas_target,
             extra_data: self.sealing.extra_data.clone(),
             // Others have to receive and run the block within the step as well.
@@ -164,9 +240,14 @@ impl Author {
         let unsealed = recipe.build(&parent)?;
         let transactions = unsealed.len();
         inner.record.use_step(step)?;
+        if transactions == 0 && self.lets_pass(&parent, &empty_steps) {
+            return Err(self.let_pass(step, head.hash, empty_steps.len()));
+        }
         let (block, built) = unsealed.seal(&*self.sealing.signer, &parent)?;
         let sealed = BlockRef { number: block.number(), hash: block.hash() };
-        inner.status.remember(sealed.hash);
+        if let Some(guard) = self.lookout.guard() {
+            guard.made_block(sealed.hash);
+        }
         self.chain.import_built(block.clone(), built)?;
         if let Some(network) = &self.network {
             network.announce(block);
@@ -177,24 +258,74 @@ impl Author {
         Ok(sealed)
     }
 
-    /// Tells the author of a new head. One that ends an epoch keeps it from sealing for the rest of the step: two
-    /// authorities may own that step, one of the old set and one of the new, and the new one waits so that it sees the
-    /// old one's block (OpenEthereum `can_propose`).
-    pub fn note_head(&self, head: &Authoring) {
-        if head.engine().records_epoch() && head.parent().number > 0 && head.engine().child_validators().len() > 1 {
-            let mut inner = self.inner();
-            if inner.epoch_changed.is_none_or(|(hash, _)| hash != head.parent_hash()) {
-                inner.epoch_changed = Some((head.parent_hash(), self.steps.step_at(self.clock.now())));
+    /// Whether the head is at least so old.
+    fn is_silent_for(&self, time: Duration) -> bool {
+        let head = self.chain.view().header(BlockId::latest()).ok().flatten();
+        let made = head.map_or(Duration::ZERO, |(_, header)| Duration::from_secs(header.timestamp));
+        self.clock.now().saturating_sub(made) >= time
+    }
+
+    /// Whether an authority without transactions lets its step pass on this parent (OpenEthereum `generate_seal`): as long
+    /// as fewer empty steps were collected than a block must carry.
+    fn lets_pass(&self, parent: &Authoring, collected: &[EmptyStep]) -> bool {
+        let most = usize::try_from(self.chain.spec().engine.maximum_empty_steps).unwrap_or(usize::MAX);
+        parent.has_empty_steps() && collected.len() < most
+    }
+
+    /// Signs and broadcasts an empty step. The step is used up before.
+    fn let_pass(&self, step: Step, parent_hash: B256, collected: usize) -> NoBlock {
+        let message = match EmptyStepMessage::sign(step, parent_hash, &*self.sealing.signer) {
+            Ok(message) => message.encode(),
+            Err(error) => return BuildError::from(error).into(),
+        };
+        if let Some(guard) = self.lookout.guard() {
+            guard.made_empty_step(step);
+        }
+        if let Err(error) = self.chain.offer_empty_step(&message) {
+            // The head moved on to a later step meanwhile: nobody needs it.
+            tracing::debug!(%step, %error, "our own empty step is not collected");
+        }
+        if let Some(network) = &self.network {
+            network.gossip(Topic::EmptyStep, message.into());
+        }
+        tracing::debug!(%step, parent = %parent_hash, collected, "empty step");
+        NoBlock::EmptyStep { collected }
+    }
+
+    /// Sends what is to be reported of other authorities, and what they have not been told yet. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`Fault`]; all else is logged.
+    pub fn send_reports(&self) -> Result<(), Fault> {
+        let waiting = self.lookout.take_reports();
+        let sender = Sender(&*self.sealing.signer);
+        let mut queue = self.reports();
+        queue.send(&self.chain, &sender, waiting)?;
+        match queue.send_again(&self.chain, &sender) {
+            Ok(()) => Ok(()),
+            Err(SendError::Fault(fault)) => Err(fault),
+            Err(SendError::Evm(error)) => {
+                tracing::warn!(%error, "reports could not be sent again");
+                Ok(())
             }
         }
     }
 
-    /// Looks at a canonical block by our own key. One that this process did not make, and could not have forgotten,
-    /// was made by another with the same key: two blocks for one step will follow.
-    pub fn recognise(&self, hash: B256, step: Step) {
-        let inner = self.inner();
-        if step > inner.started && !inner.status.sealed(hash) {
-            tracing::error!(%hash, %step, address = %self.address(), "another node seals with our key: stop one of them");
+    /// Tells the author of a new head. One that ends an epoch keeps it from sealing for the rest of the step: two
+    /// authorities may own that step, one of the old set and one of the new, and the new one waits so that it sees the
+    /// old one's block (OpenEthereum `can_propose`).
+    pub fn note_head(&self, head: &Authoring) {
+        let step = self.steps.step_at(self.clock.now());
+        self.note_epoch(&mut self.inner(), head, step);
+    }
+
+    fn note_epoch(&self, inner: &mut Inner, head: &Authoring, step: Step) {
+        let changed = head.engine().records_epoch() && head.parent().number > 0;
+        if changed
+            && head.engine().child_validators().len() > 1
+            && inner.epoch_changed.is_none_or(|(hash, _)| hash != head.parent_hash())
+        {
+            inner.epoch_changed = Some((head.parent_hash(), step));
         }
     }
 
@@ -215,32 +346,8 @@ impl Author {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows the clock until `stop` hangs up.
-    fn follow(&self, stop: &mpsc::Receiver<()>, faults: &tokio::sync::mpsc::Sender<Fault>) {
-        let mut done = None;
-        loop {
-            let now = self.clock.now();
-            let step = self.steps.step_at(now);
-            let mut look_again = None;
-            if done != Some(step) {
-                match self.try_seal(step) {
-                    Err(NoBlock::NothingToSeal) => look_again = Some(LOOK_FOR_TRANSACTIONS),
-                    Err(NoBlock::Fault(fault)) => {
-                        // The disk or the state failed: a node that cannot write must not go on as if it could.
-                        let _ = faults.try_send(fault);
-                        return;
-                    }
-                    _ => done = Some(step),
-                }
-            }
-            let next = self.steps.start_of(step.next()).saturating_sub(self.clock.now());
-            let wait =
-                look_again.map_or(next, |look| look.min(next)).clamp(Duration::from_millis(1), Duration::from_secs(1));
-            match stop.recv_timeout(wait) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
+    fn reports(&self) -> MutexGuard<'_, ReportQueue> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -269,36 +376,6 @@ impl From<ImportError> for NoBlock {
         match error {
             ImportError::Fault(fault) => Self::Fault(fault),
             error => Self::Failed { reason: format!("our own block was refused: {error}") },
-        }
-    }
-}
-
-/// The thread that follows the clock. Dropping it stops and joins it.
-#[derive(Debug)]
-pub struct AuthorThread {
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl AuthorThread {
-    /// Starts sealing; what ends it for good comes out of `faults`.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn start(author: Arc<Author>, faults: tokio::sync::mpsc::Sender<Fault>) -> std::io::Result<Self> {
-        let (stop, stopped) = mpsc::channel();
-        let run = move || author.follow(&stopped, &faults);
-        let thread = thread::Builder::new().name("author".to_owned()).spawn(run)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for AuthorThread {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was printed where it happened.
-            let _ = thread.join();
         }
     }
 }

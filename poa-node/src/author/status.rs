@@ -1,13 +1,10 @@
 //! What the author did, and the answer to "why is there no block?".
 
-use std::collections::VecDeque;
-
-use alloy::primitives::{Address, B256};
+use alloy::primitives::Address;
 use aurum_chain::{BlockRef, Fault};
 use aurum_types::{BlockNumber, Step};
 
-/// Blocks of ours that are remembered.
-const REMEMBERED: usize = 256;
+use super::KeyElsewhere;
 
 /// Why a step of the clock gave no block of ours.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -45,6 +42,18 @@ pub enum NoBlock {
         /// Its height.
         best: BlockNumber,
     },
+    /// No transactions: an empty step was broadcast instead of a block (aura.md §1.3). As it should be.
+    #[error("no transactions: an empty step was broadcast, on top of {collected} collected before")]
+    EmptyStep {
+        /// Empty steps collected on the head before ours.
+        collected: usize,
+    },
+    /// Another node seals with our key.
+    #[error(
+        "our key sealed at step {} elsewhere (block {}, {}): stop the other node, then restart this one with --resume-sealing",
+        .0.step, .0.number, .0.hash
+    )]
+    KeyElsewhere(KeyElsewhere),
     /// No transactions, and empty blocks are suppressed.
     #[error("there is nothing to seal and empty blocks are suppressed")]
     NothingToSeal,
@@ -70,6 +79,8 @@ impl NoBlock {
             Self::HeadHasStep { .. } => "head_has_step",
             Self::EpochJustChanged => "epoch_changed",
             Self::CatchingUp { .. } => "catching_up",
+            Self::EmptyStep { .. } => "empty_step",
+            Self::KeyElsewhere(_) => "key_elsewhere",
             Self::NothingToSeal => "nothing_to_seal",
             Self::Failed { .. } => "failed",
             Self::Fault(_) => "fault",
@@ -82,11 +93,15 @@ impl NoBlock {
 pub struct Status {
     /// The step it looked at last.
     pub step: Step,
+    /// Where our key was seen at work by another node: then nothing is sealed.
+    pub key_elsewhere: Option<KeyElsewhere>,
+    /// By how many milliseconds our clock is ahead of the other authorities' (behind, if negative), the time that blocks
+    /// take on the way included; `None` before a block was announced to us.
+    pub clock_offset_ms: Option<i64>,
     /// Its last block and the step of it.
     pub last_sealed: Option<(Step, BlockRef)>,
     /// Why the last step that was ours, or none of whose could be, gave no block; `None` after a block.
     pub no_block: Option<(Step, NoBlock)>,
-    ours: VecDeque<B256>,
 }
 
 impl Status {
@@ -106,25 +121,12 @@ impl Status {
                     NoBlock::Failed { .. } | NoBlock::Fault(_) => {
                         tracing::error!(%step, %reason, "no block at our step");
                     }
-                    NoBlock::NothingToSeal => {}
+                    NoBlock::NothingToSeal | NoBlock::EmptyStep { .. } => {}
                     _ if news => tracing::warn!(%step, %reason, "no block"),
                     _ => {}
                 }
                 self.no_block = Some((step, reason.clone()));
             }
         }
-    }
-
-    /// Remembers a block of ours, before it is imported.
-    pub(super) fn remember(&mut self, hash: B256) {
-        if self.ours.len() == REMEMBERED {
-            self.ours.pop_front();
-        }
-        self.ours.push_back(hash);
-    }
-
-    /// Whether this run of the node has sealed the block, as far back as it remembers.
-    pub fn sealed(&self, hash: B256) -> bool {
-        self.ours.contains(&hash)
     }
 }

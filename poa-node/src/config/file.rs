@@ -148,6 +148,8 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         force_sealing: mining.parsed("force_sealing")?,
         no_empty_blocks: mining.parsed("no_empty_blocks")?,
         reseal_max_period: mining.parsed("reseal_max_period")?,
+        // Said once, after looking, not in a file that stays.
+        resume_sealing: None,
         reseal_on_txs: mining.parsed("reseal_on_txs")?,
         gas_floor_target: mining.number("gas_floor_target")?,
         extra_data: mining.parsed("extra_data")?,

@@ -26,7 +26,7 @@ use aurum_types::{
 pub use options::{Options, Words};
 
 use crate::{
-    author::EmptyBlocks,
+    author::{EmptyBlocks, ResealOn},
     dev::DevConfig,
     keys::{self, KeyError},
 };
@@ -40,6 +40,8 @@ pub struct Config {
     pub database: PathBuf,
     /// File of the last sealed step.
     pub last_sealed: PathBuf,
+    /// Whether to seal again although our key was seen at work elsewhere: the other node is stopped.
+    pub resume_sealing: bool,
     /// The pool, with its journal's place.
     pub pool: PoolConfig,
     /// Least price of a unit of gas for the pool, wei.
@@ -160,6 +162,7 @@ impl Config {
             min_gas_price: options.min_gas_price.unwrap_or(0),
             database: places.chain.join("db"),
             last_sealed: places.chain.join("last_sealed"),
+            resume_sealing: options.resume_sealing.unwrap_or(false),
             sealing,
             dev: None,
             spec,
@@ -188,6 +191,7 @@ impl Config {
             min_gas_price: options.min_gas_price.unwrap_or(0),
             database: chain.join("db"),
             last_sealed: chain.join("last_sealed"),
+            resume_sealing: options.resume_sealing.unwrap_or(false),
             sealing: Some(Sealing {
                 signer: Arc::new(crate::dev::authority()),
                 empty_blocks: EmptyBlocks::Always,
@@ -294,9 +298,15 @@ fn sealing(options: &Options, spec: &ChainSpec, places: &Places, address: Addres
     let signer = keys::unlock(address, &places.keys, &passwords)?;
     let suppress = options.no_empty_blocks.unwrap_or(false) || options.force_sealing == Some(false);
     let most = Duration::from_millis(options.reseal_max_period.unwrap_or(120_000));
+    let reseal = options.reseal_on_txs.as_deref().map_or(Ok(ResealOn::All), |text| {
+        text.parse().map_err(|reason| ConfigError::Value { flag: "reseal-on-txs", value: text.to_owned(), reason })
+    })?;
+    if options.reseal_on_txs.is_some() && !suppress {
+        tracing::info!("reseal_on_txs has no effect here: a block is sealed in every step of ours");
+    }
     Ok(Sealing {
         signer: Arc::new(signer),
-        empty_blocks: if suppress { EmptyBlocks::AfterSilence(most) } else { EmptyBlocks::Always },
+        empty_blocks: if suppress { EmptyBlocks::AfterSilence { most, reseal } } else { EmptyBlocks::Always },
         gas_target: options.gas_floor_target,
         extra_data: extra_data(options, spec),
     })

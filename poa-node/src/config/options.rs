@@ -98,7 +98,11 @@ options! {
     /// Longest time without a block when empty ones are suppressed, milliseconds [default: 120000]
     #[arg(env = "AURUM_RESEAL_MAX_PERIOD", value_name = "MS", help_heading = "Sealing")]
     reseal_max_period: u64,
-    /// Accepted for Parity's configurations: steps alone decide when a block is made
+    /// Seal again although this node's key was seen at work elsewhere: the other node is stopped
+    #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Sealing")]
+    resume_sealing: bool,
+    /// Where empty blocks are suppressed: transactions for which a step of ours that has begun is used all the same; no
+    /// effect otherwise, since every step of ours has a block then [default: all]
     #[arg(env = "AURUM_RESEAL_ON_TXS", value_name = "none|own|ext|all", help_heading = "Sealing")]
     reseal_on_txs: String,
     /// Gas limit that blocks of ours move towards [default: the parent's]

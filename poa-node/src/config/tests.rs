@@ -97,7 +97,7 @@ fn a_missing_key_names_the_folders_and_a_wrong_password_the_files() {
 
     let args = [&args[..], &["--no-empty-blocks", "--reseal-max-period", "5000"]].concat();
     let sealing = resolve(folder.path(), &args).unwrap().sealing.unwrap();
-    assert_eq!(sealing.empty_blocks, EmptyBlocks::AfterSilence(Duration::from_secs(5)));
+    assert_eq!(sealing.empty_blocks, EmptyBlocks::AfterSilence { most: Duration::from_secs(5), reseal: ResealOn::All });
 }
 
 #[test]
