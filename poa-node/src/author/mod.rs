@@ -119,6 +119,8 @@ pub struct Author {
 struct Inner {
     record: LastSealed,
     status: Status,
+    /// The step of the start, where there is no record of used steps: a former self whose disk is gone may have used it.
+    unrecorded: Option<Step>,
     /// The newest head that ended an epoch, and the step in which it came.
     epoch_changed: Option<(B256, Step)>,
     behind_since: Option<(Instant, BlockRef)>,
@@ -142,12 +144,14 @@ impl Author {
         let steps = StepSchedule::new(&chain.spec().engine);
         let metrics = AuthorMetrics::default();
         let address = sealing.signer.address();
-        let guard = KeyGuard::new(address, &record, steps.step_at(clock.now()));
+        let started = steps.step_at(clock.now());
+        let guard = KeyGuard::new(address, &record, started);
         if let Some(found) = guard.elsewhere() {
             tracing::error!("this node does not seal: {}", NoBlock::KeyElsewhere(found));
         }
         let lookout = Lookout::of_authority(&chain, address, guard);
-        let inner = Inner { record, status: Status::default(), epoch_changed: None, behind_since: None };
+        let unrecorded = record.step().is_none().then_some(started);
+        let inner = Inner { record, status: Status::default(), unrecorded, epoch_changed: None, behind_since: None };
         let (inner, reports) = (Mutex::new(inner), Mutex::default());
         Self { chain, sealing, steps, clock, network, lookout, inner, reports, metrics }
     }
@@ -207,6 +211,10 @@ impl Author {
         }
         if let Some(last) = inner.record.step().filter(|last| step <= *last) {
             return Err(NoBlock::StepUsed { last });
+        }
+        // A lone authority without a record has no chain either: there is nobody to be shown two blocks.
+        if let Some(started) = inner.unrecorded.filter(|started| step <= *started && validators.len() > 1) {
+            return Err(NoBlock::NoRecord { started });
         }
         if let Some(parent_step) = parent.parent().step().filter(|parent| step <= *parent) {
             return Err(NoBlock::HeadHasStep { step: parent_step });

@@ -27,6 +27,12 @@ pub enum NoBlock {
         /// The last one used.
         last: Step,
     },
+    /// There is no record of used steps, and an earlier run of this node may have used this one.
+    #[error("no record of used steps: waiting for the step after {started}, in which this node started")]
+    NoRecord {
+        /// The step of the start.
+        started: Step,
+    },
     /// The head is of this step or a later one.
     #[error("the head has step {step}")]
     HeadHasStep {
@@ -76,6 +82,7 @@ impl NoBlock {
             Self::NotAValidator => "not_a_validator",
             Self::NoValidators => "no_validators",
             Self::StepUsed { .. } => "step_used",
+            Self::NoRecord { .. } => "no_record",
             Self::HeadHasStep { .. } => "head_has_step",
             Self::EpochJustChanged => "epoch_changed",
             Self::CatchingUp { .. } => "catching_up",

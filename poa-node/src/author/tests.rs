@@ -308,6 +308,22 @@ fn blocks_of_an_earlier_run_are_not_another_nodes() {
     assert_eq!(after.author().status().key_elsewhere, None);
 }
 
+#[test]
+fn an_authority_whose_disk_was_wiped_leaves_the_step_of_its_start() {
+    let list = |n: usize| spec(&json!({ "list": addresses(n) }), json!({}), &[]);
+    let mut node = Node::new(&list(2), 0, EmptyBlocks::Always);
+    let step = node.step_of(0, 2);
+    node.at(step);
+    node.seal_with(EmptyBlocks::Always);
+    assert!(matches!(node.seal(step), Err(NoBlock::NoRecord { .. })));
+    node.seal(Step(step.0 + 2)).unwrap();
+
+    let mut alone = Node::new(&list(1), 0, EmptyBlocks::Always);
+    alone.at(step);
+    alone.seal_with(EmptyBlocks::Always);
+    alone.seal(step).unwrap();
+}
+
 fn reporting_spec(engine: Value, answers: Vec<([u8; 4], Vec<u8>)>) -> Arc<ChainSpec> {
     let answers = [vec![validators_answer(3)], answers].concat();
     spec(&json!({ "contract": CONTRACT }), engine, &contract(&answers))

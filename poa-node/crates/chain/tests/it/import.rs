@@ -3,11 +3,12 @@
 use crate::kit::{Kit, import_all, key, standing, transfer};
 use alloy::{
     eips::BlockId,
-    primitives::{Address, B256, U256},
+    primitives::{Address, B256, U256, keccak256},
 };
 use aurum_aura::{InvalidBlock, InvalidSeal, Signer, TemporarilyInvalid};
 use aurum_chain::{ImportError, Imported, Invalid};
 use aurum_types::{Block, BlockError, SealedBlock};
+use serde_json::json;
 
 #[test]
 fn a_peer_follows_an_author_block_by_block() {
@@ -40,6 +41,48 @@ fn refuses_a_block_from_the_wrong_proposer() {
     let again = node.import(forged).unwrap_err();
     assert!(matches!(again, ImportError::Invalid(Invalid::KnownBad { .. })), "{again}");
     assert_eq!(node.head().latest.number, 0);
+}
+
+#[test]
+fn a_block_may_have_uncles_where_the_chain_allows_them_and_they_earn_nothing() {
+    let kit = Kit::with(3, |spec| {
+        spec["engine"]["authorityRound"]["params"]["maximumUncleCount"] = json!(1);
+        spec["engine"]["authorityRound"]["params"]["blockReward"] = json!(7);
+    });
+    let (node, peer) = (kit.node(), kit.node());
+    let balance = |who: Address| {
+        let state = peer.view().state(BlockId::latest()).unwrap().unwrap();
+        state.account(who).unwrap().balance
+    };
+    let mut blocks = kit.mine_many(&node, &kit.validators, 2);
+    // Somebody else's block for the height that block 3 takes.
+    let step = kit.next_step(&node, &kit.validators);
+    let (uncle, _) = kit.build(&node, step.next(), &[]);
+    blocks.extend(kit.mine_many(&node, &kit.validators, 1));
+    import_all(&peer, &blocks);
+    let before = balance(uncle.header().author);
+
+    let with = |uncles: Vec<aurum_types::Header>| {
+        let hash = keccak256(alloy::rlp::encode(&uncles));
+        let step = kit.next_step(&node, &kit.validators).next();
+        let (block, _) = kit.build_with(&node, step.next(), &[], |header| header.uncles_hash = hash);
+        SealedBlock::seal_slow(Block { uncles, ..block.block().clone() })
+    };
+    let refused = |block: SealedBlock| match peer.import(block) {
+        Err(ImportError::Invalid(Invalid::Engine(reason))) => reason,
+        other => panic!("{other:?}"),
+    };
+    let header = uncle.header().clone();
+    let on_branch = blocks[1].header().clone();
+    assert!(matches!(refused(with(vec![on_branch])), InvalidBlock::Uncle { .. }));
+    assert!(matches!(refused(with(vec![header.clone(), header.clone()])), InvalidBlock::Uncles { maximum: 1 }));
+    let block = with(vec![header]);
+    let author = block.header().author;
+    // In a batch, as sync sends them.
+    import_all(&peer, &[block]);
+    assert_eq!(peer.head().latest.number, 4);
+    let earned = if author == uncle.header().author { U256::from(7) } else { U256::ZERO };
+    assert_eq!(balance(uncle.header().author), before + earned);
 }
 
 #[test]
