@@ -4,7 +4,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, Bytes, keccak256};
-use aurum_aura::{KeySigner, Signer as _};
+use aurum_aura::{AuraSeal, KeySigner, Signer as _};
 use aurum_network::{NetworkConfig, NodeKey};
 use aurum_types::{ChainSpec, Step, spec::ValidatorsSpec};
 use poa_node::{
@@ -77,6 +77,34 @@ async fn three_authorities_agree_and_finalize() {
     for node in &nodes {
         assert!(node.author.as_ref().unwrap().status().last_sealed.is_some());
     }
+    for node in [a, b, c] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn idle_authorities_tell_each_other_of_empty_steps_and_a_block_carries_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rules = (*spec(3)).clone();
+    rules.engine.empty_steps_transition = Some(1);
+    rules.engine.maximum_empty_steps = 2;
+    let rules = Arc::new(rules);
+    let a = start(folder.path(), &rules, 0, &[]).await;
+    let b = start(folder.path(), &rules, 1, &[&a]).await;
+    let c = start(folder.path(), &rules, 2, &[&a, &b]).await;
+    let nodes = [&a, &b, &c];
+    until("everybody sees two peers", 20, || nodes.iter().all(|node| node.network().unwrap().peers().len() == 2)).await;
+    let format = rules.header_format();
+    let carries_others = |node: &NodeHandle| {
+        (1..=node.chain.head().latest.number).any(|number| {
+            let hash = node.chain.canonical_hash(number).unwrap().unwrap();
+            let block = node.chain.decode(&node.chain.block_bytes(hash).unwrap().unwrap()).unwrap();
+            let (header, author) = (block.header(), block.header().author);
+            let carried = AuraSeal::from_header(header, &format).unwrap().empty_steps().unwrap();
+            carried.iter().any(|empty| empty.signer(header.parent_hash).unwrap() != author)
+        })
+    };
+    until("a block carries another's empty step", 40, || nodes.iter().all(|node| carries_others(node))).await;
     for node in [a, b, c] {
         node.stop().await;
     }

@@ -95,7 +95,7 @@ impl ReportQueue {
     }
 
     /// Sends new reports through the pool, as local transactions; malice from `posdaoTransition` on is queued as well.
-    /// Only an authority of the head is reported.
+    /// Only an authority of the head reports, and is reported.
     pub(super) fn send(
         &mut self,
         chain: &Chain,
@@ -105,8 +105,9 @@ impl ReportQueue {
         for report in reports {
             let parent = chain.authoring()?;
             let Report { accused, block, offence, .. } = report;
-            if !parent.engine().child_validators().contains(accused) {
-                tracing::debug!(%accused, block, ?offence, "not reported: no validator");
+            let validators = parent.engine().child_validators();
+            if !validators.contains(accused) || !validators.contains(sender.address()) {
+                tracing::debug!(%accused, block, ?offence, "not reported: it, or we, are no validator");
                 continue;
             }
             let posdao = chain.spec().engine.posdao_transition;
