@@ -313,3 +313,19 @@ fn fee_extensions_exclude_each_other() {
     spec["params"]["gasFree"] = json!(false);
     assert_eq!(parse(&spec.to_string()).params.fixed_base_fee, Some(1_000_000_000));
 }
+
+#[test]
+fn restrictions_of_what_contracts_do_are_off_and_need_a_permission_contract() {
+    let params = parse(&minimal().to_string()).params;
+    assert!(
+        params.restrict_internal_creation_transition.is_none() && params.restrict_internal_calls_transition.is_none()
+    );
+    let mut spec = minimal();
+    spec["params"]["restrictInternalCreationTransition"] = json!("0x10");
+    assert!(refusal(&spec.to_string()).contains("params.restrictInternalCreationTransition"));
+    spec["params"]["transactionPermissionContract"] = json!(ALICE);
+    spec["params"]["restrictInternalCallsTransition"] = json!(0);
+    let params = parse(&spec.to_string()).params;
+    assert_eq!(params.restrict_internal_creation_transition, Some(16));
+    assert_eq!(params.restrict_internal_calls_transition, Some(0));
+}

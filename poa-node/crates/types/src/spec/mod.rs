@@ -144,6 +144,12 @@ pub struct Params {
     pub transaction_permission_contract_transition: BlockNumber,
     /// First block in which uncertified zero-price transactions are invalid.
     pub validate_service_transactions_transition: Option<BlockNumber>,
+    /// Aurum extension `restrictInternalCreationTransition`: first block in which contracts create contracts only for
+    /// senders with the right to.
+    pub restrict_internal_creation_transition: Option<BlockNumber>,
+    /// Aurum extension `restrictInternalCallsTransition`: first block in which contracts call others only for senders with
+    /// the right to.
+    pub restrict_internal_calls_transition: Option<BlockNumber>,
     /// A pinned block hash: `(forkBlock, forkCanonHash)`.
     pub fork: Option<(BlockNumber, B256)>,
     pub eip98_transition: Option<BlockNumber>,

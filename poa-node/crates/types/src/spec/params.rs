@@ -71,6 +71,8 @@ pub(super) fn parse_params(mut o: Object, n: &mut Notes) -> Result<Params, SpecE
         transaction_permission_contract: o.address("transactionPermissionContract")?,
         transaction_permission_contract_transition: o.u64("transactionPermissionContractTransition", n)?.unwrap_or(0),
         validate_service_transactions_transition: o.u64("validateServiceTransactionsTransition", n)?,
+        restrict_internal_creation_transition: o.u64("restrictInternalCreationTransition", n)?,
+        restrict_internal_calls_transition: o.u64("restrictInternalCallsTransition", n)?,
         fork,
         eip98_transition: o.u64("eip98Transition", n)?,
         eip140_transition: o.u64("eip140Transition", n)?,
@@ -120,6 +122,7 @@ pub(super) fn parse_params(mut o: Object, n: &mut Notes) -> Result<Params, SpecE
         terminal_total_difficulty: o.take("terminalTotalDifficulty").map(|node| node.uint()).transpose()?,
     };
     check_fees(&mut params, &o, n)?;
+    check_restrictions(&params, &o)?;
     o.ignore(&IGNORED);
     if params.terminal_total_difficulty.is_some() {
         let why = "the chain leaves AuRa at this total difficulty; it cannot be followed beyond";
@@ -171,6 +174,19 @@ fn check_fees(params: &mut Params, o: &Object, n: &mut Notes) -> Result<(), Spec
             let how = format!("missing although eip1559Transition is set; {default} is assumed, as in Nethermind");
             n.warn(&o.path_of(key), SpecWarningKind::Adjusted(how))?;
             *value = Some(default);
+        }
+    }
+    Ok(())
+}
+
+/// The extensions ask the permission contract: without one they would silently restrict nothing.
+fn check_restrictions(params: &Params, o: &Object) -> Result<(), SpecError> {
+    for (key, from) in [
+        ("restrictInternalCreationTransition", params.restrict_internal_creation_transition),
+        ("restrictInternalCallsTransition", params.restrict_internal_calls_transition),
+    ] {
+        if from.is_some() && params.transaction_permission_contract.is_none() {
+            return Err(SpecError::invalid(&o.path_of(key), "needs transactionPermissionContract, which decides"));
         }
     }
     Ok(())
