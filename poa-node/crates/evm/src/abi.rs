@@ -25,6 +25,10 @@ sol! {
         function certified(address who) external view returns (bool yes);
     }
 
+    interface INodePermission {
+        function connectionAllowed(bytes32 sl, bytes32 sh, bytes32 pl, bytes32 ph) external view returns (bool allowed);
+    }
+
     interface ITxPermission {
         function contractVersion() external view returns (uint256 version);
     }

@@ -16,7 +16,7 @@ use crate::{
     database::CleanUp,
     engine::Roots,
     machine::{Machine, Refused},
-    permission::{Mask, Permission},
+    permission::{FrameGuard, Mask, Permission, Sent},
     read_only::Reader,
     rewards,
     rules::ReceiptForm,
@@ -55,7 +55,9 @@ impl BlockRunner {
             .permission_contract
             .map(|contract| Permission::new(contract, parent_env.number, evm.reader(parent.clone(), parent_env)));
         let certifier = rules.certified_zero_price_only.then(|| evm.reader(parent.clone(), parent_env));
+        let guard = FrameGuard::new(evm, rules.permission_contract, &parent, parent_env, env.number);
         let mut machine = evm.block_machine(&rules, parent, &env);
+        machine.set_guard(guard);
         if let Some(rewrites) = evm.spec.engine.rewrite_bytecode.get(&env.number) {
             for (address, code) in rewrites {
                 machine.state().set_code(*address, code.clone())?;
@@ -87,15 +89,17 @@ impl BlockRunner {
         &self.receipts
     }
 
-    /// Checks the rights of every sender before anything runs.
-    pub(crate) fn check_permissions(&mut self, block: &RecoveredBlock) -> Result<(), EvmError> {
+    /// Checks the rights of every sender before anything runs. Gives the mask that let each transaction in.
+    pub(crate) fn check_permissions(&mut self, block: &RecoveredBlock) -> Result<Vec<Option<Mask>>, EvmError> {
+        let mut masks = Vec::new();
         for (index, tx) in block.transactions().enumerate() {
-            match self.permit(tx.signer(), tx.inner())? {
-                Ok(mask) => self.remember(tx.signer(), mask),
-                Err(denial) => return Err(InvalidExecution::NotPermitted { index, denial }.into()),
-            }
+            let mask = self
+                .permit(tx.signer(), tx.inner())?
+                .map_err(|denial| InvalidExecution::NotPermitted { index, denial })?;
+            self.remember(tx.signer(), mask);
+            masks.push(mask);
         }
-        Ok(())
+        Ok(masks)
     }
 
     /// Whether the sender has the right, by the mask it has already or a new one.
@@ -118,8 +122,14 @@ impl BlockRunner {
         }
     }
 
-    /// Runs one transaction. An error leaves no trace.
-    pub(crate) fn run(&mut self, sender: Address, tx: &Transaction, roots: Option<Roots<'_>>) -> Result<(), PushError> {
+    /// Runs one transaction that `mask` let in. An error leaves no trace.
+    pub(crate) fn run(
+        &mut self,
+        sender: Address,
+        tx: &Transaction,
+        mask: Option<Mask>,
+        roots: Option<Roots<'_>>,
+    ) -> Result<(), PushError> {
         if tx.gas_limit() > self.gas_left() {
             return Err(PushError::DoesNotFit { gas: tx.gas_limit(), left: self.gas_left() });
         }
@@ -137,6 +147,9 @@ impl BlockRunner {
             }
             (form, _) => form,
         };
+        if let Some(guard) = self.machine.guard() {
+            guard.begin(Sent::transaction(sender, tx, mask));
+        }
         self.machine.exempt_from_base_fee(zero_price && self.rules.zero_price_is_exempt());
         let (result, state) =
             self.machine.transact(transaction::tx_env(&self.rules, sender, tx)).map_err(|refused| match refused {

@@ -103,7 +103,7 @@ impl BlockBuilder {
             Some(root) => Some(&mut **root),
             None => None,
         };
-        self.runner.run(sender, tx, root)?;
+        self.runner.run(sender, tx, mask, root)?;
         self.runner.remember(sender, mask);
         let succeeded = self.runner.receipts().last().is_some_and(aurum_types::Receipt::succeeded);
         Ok(Pushed { gas_used: before - self.runner.gas_left(), succeeded })

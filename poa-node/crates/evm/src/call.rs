@@ -17,9 +17,10 @@ use revm::{
 };
 
 use crate::{
-    BlockEnv, Evm, EvmError, InvalidExecution, TxInvalid,
+    BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, TxInvalid,
     database::BlockState,
     machine::{Machine, Refused},
+    permission::{FrameGuard, Sent},
 };
 
 /// A message to run as if in some block.
@@ -138,7 +139,9 @@ impl Evm {
     ) -> Result<PreparedCall, EvmError> {
         let env = override_block(env, request.block_overrides.as_ref())?;
         let cap = request.gas_cap.unwrap_or(env.gas_limit);
+        let guard = self.call_guard(&state, &env, request)?;
         let mut machine = self.call_machine(state, &env);
+        machine.set_guard(guard);
         for (address, account) in request.state_overrides.iter().flatten() {
             override_account(machine.state(), *address, account)?;
         }
@@ -168,6 +171,33 @@ impl Evm {
             ..TxEnv::default()
         };
         Ok(PreparedCall { machine, tx, cap })
+    }
+}
+
+impl Evm {
+    /// Where the spec restricts what contracts do on behalf of a sender, a call runs as its transaction would. A call of
+    /// nobody in particular (from 0x0) is a question, and free.
+    fn call_guard(
+        &self,
+        state: &Arc<dyn StateReader>,
+        env: &BlockEnv,
+        call: &CallRequest,
+    ) -> Result<Option<FrameGuard>, EvmError> {
+        let contract = self.rules(env.number, env.timestamp).permission_contract().filter(|_| !call.from.is_zero());
+        let Some(mut guard) = FrameGuard::new(self, contract, state, env, env.number) else { return Ok(None) };
+        let request = PermissionRequest {
+            sender: call.from,
+            to: call.to,
+            value: call.value,
+            max_fee_per_gas: call.max_fee_per_gas,
+            max_priority_fee_per_gas: call.max_priority_fee_per_gas.unwrap_or(call.max_fee_per_gas),
+            gas_limit: call.gas.unwrap_or(env.gas_limit),
+            data: call.data.clone(),
+            delegates: !call.authorization_list.is_empty(),
+        };
+        let mask = guard.mask_for(&request)?;
+        guard.begin(Sent::request(&request, mask));
+        Ok(Some(guard))
     }
 }
 

@@ -104,14 +104,14 @@ impl Evm {
     ) -> Result<ExecutionOutcome, EvmError> {
         let env = BlockEnv::of(block.sealed().header());
         let mut runner = BlockRunner::open(self, parent, parent_env, env, begin)?;
-        runner.check_permissions(block)?;
-        for (index, tx) in block.transactions().enumerate() {
+        let masks = runner.check_permissions(block)?;
+        for ((index, tx), mask) in block.transactions().enumerate().zip(masks) {
             let sender = tx.signer();
             let roots: Option<Roots<'_>> = match &mut roots {
                 Some(roots) => Some(&mut **roots),
                 None => None,
             };
-            runner.run(sender, tx.inner(), roots).map_err(|error| error.in_block(index))?;
+            runner.run(sender, tx.inner(), mask, roots).map_err(|error| error.in_block(index))?;
         }
         runner.close()
     }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, Bytes, U256};
 use revm::{
     context::JournalTr,
     context_interface::{Block, Cfg, ContextTr, Transaction, journaled_state::account::JournaledAccountTr},
@@ -13,7 +13,9 @@ use revm::{
 
 use crate::{
     Rules,
+    database::Unreadable,
     machine::{Failure, Fees, Instance},
+    permission::FrameGuard,
 };
 
 /// How an execution ends that would have to run wasm.
@@ -70,6 +72,8 @@ impl Aside {
 pub(crate) struct Executor<'a, I> {
     fees: Fees,
     frames: &'a Frames,
+    /// Judges every frame but the first, where the spec asks for it.
+    guard: Option<&'a mut FrameGuard>,
     /// What [`Self::set_aside`] did for frames that are running.
     aside: Vec<Aside>,
     inspector: PhantomData<I>,
@@ -77,7 +81,23 @@ pub(crate) struct Executor<'a, I> {
 
 impl<'a, I> Executor<'a, I> {
     pub(crate) const fn new(fees: Fees, frames: &'a Frames) -> Self {
-        Self { fees, frames, aside: Vec::new(), inspector: PhantomData }
+        Self { fees, frames, guard: None, aside: Vec::new(), inspector: PhantomData }
+    }
+
+    /// The same, with a judge of frames.
+    pub(crate) fn guarded_by(mut self, guard: Option<&'a mut FrameGuard>) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// What the guard puts in an inner frame's place, if it does.
+    fn refuses(&mut self, evm: &Instance<I>, init: &FrameInit) -> Result<Option<FrameResult>, Failure> {
+        let Some(guard) = &mut self.guard else { return Ok(None) };
+        let input = || match &init.frame_input {
+            FrameInput::Call(call) => call.input.bytes(&evm.ctx),
+            FrameInput::Create(_) | FrameInput::Empty => Bytes::new(),
+        };
+        guard.refuses(&init.frame_input, input).map_err(|error| Failure::Database(Unreadable(error)))
     }
 
     /// Starts a frame. `None` when it runs; the result when it ended at once.
@@ -181,9 +201,12 @@ impl<I> Handler for Executor<'_, I> {
         }
         loop {
             let result = match self.step(evm)? {
-                ItemOrResult::Item(init) => match self.start(evm, init)? {
-                    Some(result) => result,
-                    None => continue,
+                ItemOrResult::Item(init) => match self.refuses(evm, &init)? {
+                    Some(refusal) => refusal,
+                    None => match self.start(evm, init)? {
+                        Some(result) => result,
+                        None => continue,
+                    },
                 },
                 ItemOrResult::Result(result) => result,
             };

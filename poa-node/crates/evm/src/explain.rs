@@ -40,7 +40,7 @@ impl Evm {
             return Ok((needed, None));
         };
         let mut permission = Permission::new(contract, parent.number, self.reader(state, parent));
-        let version = permission.version()?;
+        let version = U256::from(permission.interface()?.number());
         let (mask, decision) = permission.decide(request, None)?;
         let (mask, cacheable) = (mask.rights(), mask.is_for_sender());
         Ok((needed, Some(PermissionAnswer { contract, version, mask, cacheable, denial: decision.err() })))

@@ -9,7 +9,7 @@
 //! execute / builder  │ transactions → rewards                  │
 //!                    └──────┬──────────────────────────────────┘
 //!                           ├─ Machine: revm with our precompiles, fees and database (machine.rs, database.rs)
-//!                           └─ permission, certifier: read-only calls on the parent's state (permission.rs, service.rs)
+//!                           └─ permission, certifier: read-only calls on the parent's state (permission/, service.rs)
 //! ```
 //!
 //! What the spec file says about a block becomes a [`Rules`] value first ([`rules`]); everything after it asks the rules,
@@ -31,6 +31,7 @@ mod executor;
 mod explain;
 mod genesis;
 mod machine;
+mod node_permission;
 mod permission;
 mod posdao;
 mod precompiles;
@@ -47,8 +48,10 @@ pub use engine::Evm;
 pub use env::BlockEnv;
 pub use error::{EvmError, InvalidExecution, TxInvalid};
 pub use explain::PermissionAnswer;
+pub use node_permission::NodePermission;
 pub use permission::{Denial, DenialReason, PermissionRequest, Right};
 pub use posdao::{RandomnessError, RandomnessPhase, calls};
 pub use rules::{Rules, UnsupportedRule, UnsupportedRules, check_rules};
+pub use service::ZeroPrice;
 pub use system_call::SYSTEM_ADDRESS;
 pub use transaction::IntrinsicGas;

@@ -26,6 +26,7 @@ use crate::{
     BlockEnv, EvmError, InvalidExecution, Rules, TxInvalid,
     database::{BlockState, CleanUp, Unreadable},
     executor::{Executor, Frames, WASM},
+    permission::FrameGuard,
     precompiles::Precompiles,
 };
 
@@ -74,6 +75,8 @@ pub(crate) struct Machine<I = ()> {
     evm: Instance<I>,
     fees: Fees,
     frames: Frames,
+    /// Judges the frames of transactions, where the spec asks for it.
+    guard: Option<Box<FrameGuard>>,
 }
 
 impl<I> fmt::Debug for Machine<I> {
@@ -108,7 +111,7 @@ impl Machine {
         context.journaled_state.set_spec_id(rules.journal_spec());
         context.journaled_state.warm_precompiles(precompiles.addresses());
         let evm = RevmEvm::new(context, rules.instructions(), precompiles);
-        Self { evm, fees, frames: Frames::of(rules) }
+        Self { evm, fees, frames: Frames::of(rules), guard: None }
     }
 }
 
@@ -116,6 +119,16 @@ impl<I> Machine<I> {
     /// The block's state so far.
     pub(crate) fn state(&mut self) -> &mut BlockState {
         self.evm.ctx.journaled_state.db_mut()
+    }
+
+    /// Lets `guard` judge the frames of transactions from now on; system calls stay free.
+    pub(crate) fn set_guard(&mut self, guard: Option<FrameGuard>) {
+        self.guard = guard.map(Box::new);
+    }
+
+    /// The judge of frames, if there is one.
+    pub(crate) fn guard(&mut self) -> Option<&mut FrameGuard> {
+        self.guard.as_deref_mut()
     }
 
     /// Lets the next transaction offer less than the base fee, or not.
@@ -127,7 +140,8 @@ impl<I> Machine<I> {
     pub(crate) fn transact(&mut self, tx: TxEnv) -> Result<(ExecutionResult, EvmState), Refused> {
         self.state().expect_sender(tx.caller);
         self.evm.ctx.tx = tx;
-        let result = Executor::new(self.fees, &self.frames).run(&mut self.evm);
+        let mut executor = Executor::new(self.fees, &self.frames).guarded_by(self.guard.as_deref_mut());
+        let result = executor.run(&mut self.evm);
         let state = self.evm.ctx.journaled_state.finalize();
         match result {
             Ok(result) => Ok((result, state)),

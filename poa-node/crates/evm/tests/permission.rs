@@ -146,7 +146,7 @@ fn an_unknown_version_denies_everything() {
     let chain = Chain::new(spec, World::new().contract(CONTRACT, &code, &[]).build());
     let error = chain.execute(&[sender.legacy(0, call(AUTHOR), 0, 21_000, 0, Bytes::new())], None).unwrap_err();
     let EvmError::Invalid(InvalidExecution::NotPermitted { denial, .. }) = error else { panic!("{error}") };
-    assert_eq!(denial.reason, DenialReason::UnknownVersion(U256::from(9)));
+    assert_eq!(denial.reason, DenialReason::UnknownVersion(9));
 }
 
 #[test]
