@@ -82,8 +82,12 @@ impl Recipe<'_> {
                     continue;
                 }
                 Err(PushError::DoesNotFit { .. }) => misfits += 1,
-                // The pool hears of the nonce with the next head.
-                Err(PushError::Invalid(TxInvalid::NonceTooLow { .. } | TxInvalid::NonceTooHigh { .. })) => {}
+                // The pool hears of nonce and balance with the next head.
+                Err(PushError::Invalid(
+                    TxInvalid::NonceTooLow { .. }
+                    | TxInvalid::NonceTooHigh { .. }
+                    | TxInvalid::InsufficientFunds { .. },
+                )) => {}
                 Err(PushError::Fault(error)) => return Err(error.into()),
                 Err(error @ (PushError::Invalid(_) | PushError::NotPermitted(_))) => {
                     tracing::debug!(hash = %pooled.hash(), %error, "transaction left the pool");

@@ -115,6 +115,9 @@ options! {
     /// Least price of a unit of gas for this node's pool, wei; nothing on a gas-free chain [default: 0]
     #[arg(env = "AURUM_MIN_GAS_PRICE", alias = "gasprice", value_parser = quantity::<u128>, value_name = "WEI", help_heading = "Transactions")]
     min_gas_price: u128,
+    /// Refuse other nodes' transactions without a gas price even of certified senders
+    #[arg(env = "AURUM_REFUSE_SERVICE_TRANSACTIONS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Transactions")]
+    refuse_service_transactions: bool,
     /// Transactions in the pool
     #[arg(env = "AURUM_TX_QUEUE_SIZE", value_name = "N", help_heading = "Transactions")]
     tx_queue_size: usize,

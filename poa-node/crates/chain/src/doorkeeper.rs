@@ -1,28 +1,49 @@
 //! What the pool asks of the chain: would the next block take this transaction?
 
-use std::sync::Arc;
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use alloy::{consensus::Transaction as _, primitives::Address};
-use aurum_evm::{BlockEnv, Denial, EvmError, PermissionRequest, TxInvalid};
-use aurum_pool::{Admission, Denied, Refusal};
+use alloy::{
+    consensus::Transaction as _,
+    primitives::{Address, B256},
+};
+use aurum_evm::{BlockEnv, Denial, Evm, EvmError, PermissionRequest, Rules, TxInvalid, ZeroPrice};
+use aurum_pool::{Admission, Denied, Origin, Refusal};
 use aurum_types::{Account, Recovered, StateReader, Transaction};
+use lru::LruCache;
 
-use crate::{Fault, reader::Reader};
+use crate::{Fault, reader::Reader, recent::Link};
 
 /// Code of an account that delegates to a contract (EIP-7702); it may still send.
 const DELEGATION: &[u8] = &[0xef, 0x01, 0x00];
+/// Senders whose certification is remembered at one head.
+const CERTIFICATIONS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// Answers at the head.
-pub(crate) struct Doorkeeper(pub(crate) Arc<Reader>);
+pub(crate) struct Doorkeeper {
+    reader: Arc<Reader>,
+    /// `--refuse-service-transactions`.
+    refuse_service_transactions: bool,
+    certified: Mutex<Certified>,
+}
+
+/// Who is certified to send for nothing, at one head (OpenEthereum service_transaction_checker.rs: asked anew after each
+/// block).
+struct Certified {
+    head: B256,
+    senders: LruCache<Address, bool>,
+}
 
 impl Admission for Doorkeeper {
     fn account(&self, address: Address) -> Result<Account, Refusal> {
-        let (_, state) = self.0.head_state().map_err(fault)?;
-        Ok(state.account(address)?.unwrap_or_else(|| self.0.missing_account()))
+        let (_, state) = self.reader.head_state().map_err(fault)?;
+        Ok(state.account(address)?.unwrap_or_else(|| self.reader.missing_account()))
     }
 
-    fn admits(&self, tx: &Recovered<Transaction>) -> Result<(), Refusal> {
-        let reader = &self.0;
+    fn admits(&self, tx: &Recovered<Transaction>, origin: Origin) -> Result<(), Refusal> {
+        let reader = &self.reader;
         let (head, state) = reader.head_state().map_err(fault)?;
         let next = reader.env_after(head.hash, &head.header);
         let rules = reader.evm.rules(next.number, next.timestamp);
@@ -36,7 +57,7 @@ impl Admission for Doorkeeper {
         if tx.gas_limit() > head.header.gas_limit {
             return Err(Refusal::GasLimit);
         }
-        self.admits_fee(tx, next.base_fee)?;
+        self.admits_fee(tx, origin, &rules, next.base_fee, &head, &state)?;
         if reader.spec.params.eip3607_transition.is_some_and(|from| next.number >= from) {
             refuse_code(&*state, tx.signer())?;
         }
@@ -44,26 +65,87 @@ impl Admission for Doorkeeper {
         match reader.evm.check_permission(state, &BlockEnv::of(&head.header), head.hash, &request) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(denial)) => Err(Refusal::NotPermitted(Box::new(denied(&denial)))),
-            Err(EvmError::Fault(fault)) => Err(Refusal::Fault(fault)),
-            Err(EvmError::Invalid(invalid)) => Err(Refusal::Other(invalid.to_string())),
+            Err(error) => Err(evm_refusal(error)),
         }
     }
 }
 
 impl Doorkeeper {
-    /// The chain's base fee, and this node's own minimum. Neither exists on a gas-free chain.
-    fn admits_fee(&self, tx: &Recovered<Transaction>, base_fee: Option<u64>) -> Result<(), Refusal> {
-        if self.0.spec.params.gas_free {
-            return Ok(());
+    pub(crate) fn new(reader: Arc<Reader>, refuse_service_transactions: bool) -> Self {
+        let certified = Certified { head: B256::ZERO, senders: LruCache::new(CERTIFICATIONS) };
+        Self { reader, refuse_service_transactions, certified: Mutex::new(certified) }
+    }
+
+    /// The chain's base fee, and this node's own minimum, which binds what other nodes send (OpenEthereum pool/verifier.rs
+    /// `verify_transaction`: the tip counts, and local transactions are exempt).
+    fn admits_fee(
+        &self,
+        tx: &Recovered<Transaction>,
+        origin: Origin,
+        rules: &Rules,
+        base_fee: Option<u64>,
+        head: &Link,
+        state: &Arc<dyn StateReader>,
+    ) -> Result<(), Refusal> {
+        let zero_price = Evm::zero_price(rules);
+        match zero_price {
+            ZeroPrice::Usual => return Ok(()),
+            ZeroPrice::Anybody | ZeroPrice::Certified if Evm::is_zero_price(tx.inner()) => {
+                return self.admits_zero_price(tx.signer(), origin, zero_price, base_fee, head, state);
+            }
+            _ => {}
         }
         let have = tx.max_fee_per_gas();
         if let Some(want) = base_fee.map(u128::from).filter(|want| have < *want) {
             return Err(Refusal::FeeBelowBase { have, want });
         }
-        if have < self.0.min_gas_price() {
+        if !origin.is_ours() && tx.max_priority_fee_per_gas().unwrap_or(have) < self.reader.min_gas_price() {
             return Err(Refusal::Underpriced);
         }
         Ok(())
+    }
+
+    /// A transaction that offers nothing (aura.md §3.3): this node takes it from its own clients and of certified senders,
+    /// and of anybody if it asks no price at all; the chain may demand the certificate of everybody.
+    fn admits_zero_price(
+        &self,
+        sender: Address,
+        origin: Origin,
+        zero_price: ZeroPrice,
+        base_fee: Option<u64>,
+        head: &Link,
+        state: &Arc<dyn StateReader>,
+    ) -> Result<(), Refusal> {
+        let asks_a_price = self.reader.min_gas_price() > 0 || base_fee.is_some_and(|fee| fee > 0);
+        let too_cheap = asks_a_price && !origin.is_ours();
+        if too_cheap && self.refuse_service_transactions {
+            return Err(Refusal::Underpriced);
+        }
+        let by_the_chain = zero_price == ZeroPrice::Certified;
+        if (!too_cheap && !by_the_chain) || self.is_certified(sender, head, state)? {
+            return Ok(());
+        }
+        Err(if by_the_chain { refusal(TxInvalid::Uncertified) } else { Refusal::Underpriced })
+    }
+
+    fn is_certified(&self, sender: Address, head: &Link, state: &Arc<dyn StateReader>) -> Result<bool, Refusal> {
+        let known = |certified: &mut Certified| {
+            if certified.head != head.hash {
+                certified.head = head.hash;
+                certified.senders.clear();
+            }
+            certified.senders.get(&sender).copied()
+        };
+        if let Some(answer) = known(&mut self.certified.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(answer);
+        }
+        let env = BlockEnv::of(&head.header);
+        let answer = self.reader.evm.is_certified(Arc::clone(state), &env, sender).map_err(evm_refusal)?;
+        let mut certified = self.certified.lock().unwrap_or_else(PoisonError::into_inner);
+        if certified.head == head.hash {
+            certified.senders.put(sender, answer);
+        }
+        Ok(answer)
     }
 }
 
@@ -103,6 +185,13 @@ fn refusal(invalid: TxInvalid) -> Refusal {
         }
         TxInvalid::InitCodeTooLarge { have, limit } => Refusal::InitCode { have, limit },
         other => Refusal::Other(other.to_string()),
+    }
+}
+
+fn evm_refusal(error: EvmError) -> Refusal {
+    match error {
+        EvmError::Fault(fault) => Refusal::Fault(fault),
+        EvmError::Invalid(invalid) => Refusal::Other(invalid.to_string()),
     }
 }
 

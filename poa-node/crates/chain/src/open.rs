@@ -69,7 +69,8 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let next = reader.next_env();
     let gas_free = reader.spec.params.gas_free;
     let pool = PoolConfig { gas_free, base_fee: next.base_fee, ..pool };
-    let pool = Pool::open(pool, Arc::new(Doorkeeper(Arc::clone(&reader)))).map_err(ChainError::Pool)?;
+    let doorkeeper = Doorkeeper::new(Arc::clone(&reader), pool.refuse_service_transactions);
+    let pool = Pool::open(pool, Arc::new(doorkeeper)).map_err(ChainError::Pool)?;
     importer.attach(pool.clone());
     let at = reader.head();
     tracing::info!(latest = at.latest.number, hash = %at.latest.hash, finalized = at.finalized.number, "chain opened");

@@ -32,11 +32,12 @@ pub trait Admission: Send + Sync {
     /// [`Refusal::Fault`] when the state cannot be read.
     fn account(&self, address: Address) -> Result<Account, Refusal>;
 
-    /// Chain id, type, fee, intrinsic gas, sizes and permission. Nonce and balance are the pool's own checks.
+    /// Chain id, type, fee, intrinsic gas, sizes and permission. Nonce and balance are the pool's own checks. `origin`
+    /// matters for what a node asks beyond the chain's rules, such as a least price.
     ///
     /// # Errors
     /// The rule that refuses.
-    fn admits(&self, tx: &Recovered<Transaction>) -> Result<(), Refusal>;
+    fn admits(&self, tx: &Recovered<Transaction>, origin: Origin) -> Result<(), Refusal>;
 }
 
 /// Why the permission contract does not let a transaction in, as told to the client.

@@ -12,6 +12,9 @@ pub struct PoolConfig {
     pub gas_free: bool,
     /// Base fee of the next block in wei, until [`crate::HeadChange`] tells another; `None` before EIP-1559.
     pub base_fee: Option<u64>,
+    /// Whether other nodes' transactions that offer nothing for gas are refused, their senders certified or not
+    /// (Parity's `--refuse-service-transactions`). [`crate::Admission`] reads it.
+    pub refuse_service_transactions: bool,
     /// Transactions in the pool, of all senders.
     pub max_transactions: usize,
     /// Their encoded bytes together.
@@ -32,6 +35,7 @@ impl Default for PoolConfig {
             journal: None,
             gas_free: false,
             base_fee: None,
+            refuse_service_transactions: false,
             max_transactions: 32_768,
             max_bytes: 128 << 20,
             max_per_sender: 4_096,

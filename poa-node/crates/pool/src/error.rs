@@ -51,6 +51,18 @@ pub enum PoolError {
         /// Value, and gas limit times price where gas is charged, wei.
         cost: U256,
     },
+    /// The balance covers the transaction, but not together with those of the sender that wait already.
+    #[error(
+        "insufficient funds for gas * price + value: balance {balance}, queued cost {queued}, tx cost {cost}, which together are more"
+    )]
+    Overdraft {
+        /// At the head, wei.
+        balance: U256,
+        /// What the sender's other pending transactions may cost, wei.
+        queued: U256,
+        /// What this one may cost, wei.
+        cost: U256,
+    },
     /// The pool holds as much as it may.
     #[error("txpool is full: {transactions} transactions wait, retry after the next block")]
     Full {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use alloy::primitives::U512;
 use aurum_types::Account;
 
 use crate::Pooled;
@@ -15,13 +16,16 @@ pub(crate) struct Lane {
     account: Account,
     next: u64,
     txs: BTreeMap<u64, Arc<Pooled>>,
+    /// Most the pending ones can take from the balance together, wei. Twice the width of a balance: a sum of so many does
+    /// not fit less.
+    spent: U512,
     /// Heads seen since the first pending transaction came to its place.
     pub(crate) waited_heads: u32,
 }
 
 impl Lane {
     pub(crate) const fn new(account: Account) -> Self {
-        Self { next: account.nonce, account, txs: BTreeMap::new(), waited_heads: 0 }
+        Self { next: account.nonce, account, txs: BTreeMap::new(), spent: U512::ZERO, waited_heads: 0 }
     }
 
     pub(crate) const fn account(&self) -> &Account {
@@ -69,6 +73,14 @@ impl Lane {
         self.txs.len() - self.pending_len()
     }
 
+    /// What the sender's balance must cover once `tx` waits too, and what of it the others take: the pending transactions
+    /// with `tx` in its nonce's place (go-ethereum `ValidateTransactionWithState`: existing expenditure and the bump).
+    pub(crate) fn expenditure_with(&self, tx: &Arc<Pooled>) -> (U512, U512) {
+        let replaced = self.txs.get(&tx.nonce()).filter(|old| old.nonce() < self.next).map(wide);
+        let others = self.spent - replaced.unwrap_or_default();
+        (others + wide(tx), others)
+    }
+
     /// The transaction that may run at `nonce`, if the balance at the head covers it alone.
     pub(crate) fn executable(&self, nonce: u64) -> Option<&Arc<Pooled>> {
         self.txs.get(&nonce).filter(|tx| nonce < self.next && tx.cost() <= self.account.balance)
@@ -78,7 +90,11 @@ impl Lane {
     pub(crate) fn insert(&mut self, tx: Arc<Pooled>) -> Option<Arc<Pooled>> {
         let nonce = tx.nonce();
         debug_assert!(nonce >= self.account.nonce, "a used nonce is refused before");
+        let cost = wide(&tx);
         let replaced = self.txs.insert(nonce, tx);
+        if let Some(old) = replaced.as_ref().filter(|_| nonce < self.next) {
+            self.spent = self.spent + cost - wide(old);
+        }
         if nonce == self.account.nonce {
             self.waited_heads = 0;
         }
@@ -88,10 +104,12 @@ impl Lane {
 
     /// Takes out the transaction at `nonce`; those behind it become queued.
     pub(crate) fn remove(&mut self, nonce: u64) -> Option<Arc<Pooled>> {
-        let removed = self.txs.remove(&nonce)?;
-        if nonce < self.next {
+        if nonce < self.next && self.txs.contains_key(&nonce) {
+            let no_longer = self.txs.range(nonce..self.next).map(|(_, tx)| wide(tx));
+            self.spent = no_longer.fold(self.spent, |spent, cost| spent - cost);
             self.next = nonce;
         }
+        let removed = self.txs.remove(&nonce)?;
         if nonce == self.account.nonce {
             self.waited_heads = 0;
         }
@@ -107,6 +125,9 @@ impl Lane {
         let used = std::mem::replace(&mut self.txs, kept);
         if account.nonce < self.account.nonce || account.nonce > self.next {
             self.next = account.nonce;
+            self.spent = U512::ZERO;
+        } else {
+            self.spent = used.values().map(wide).fold(self.spent, |spent, cost| spent - cost);
         }
         self.account = account;
         self.extend_pending();
@@ -114,8 +135,13 @@ impl Lane {
     }
 
     fn extend_pending(&mut self) {
-        while self.txs.contains_key(&self.next) {
+        while let Some(tx) = self.txs.get(&self.next) {
+            self.spent += wide(tx);
             self.next += 1;
         }
     }
+}
+
+fn wide(tx: &Arc<Pooled>) -> U512 {
+    U512::from(tx.cost())
 }

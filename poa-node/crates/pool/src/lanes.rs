@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256, U512};
 use aurum_types::Account;
 use lru::LruCache;
 
@@ -148,6 +148,17 @@ impl Lanes {
             return Err(PoolError::Full { transactions: self.by_hash.len() });
         }
         Ok(())
+    }
+
+    /// Whether `balance` covers `tx` together with the sender's other pending transactions; it covers `tx` alone.
+    pub(crate) fn check_funds(&self, tx: &Arc<Pooled>, balance: U256) -> Result<(), PoolError> {
+        let Some(lane) = self.by_sender.get(&tx.sender()) else { return Ok(()) };
+        let (needed, others) = lane.expenditure_with(tx);
+        if needed <= U512::from(balance) {
+            return Ok(());
+        }
+        let (queued, cost) = (others.saturating_to(), tx.cost());
+        Err(PoolError::Overdraft { balance, queued, cost })
     }
 
     fn check_replacement(&self, lane: &Lane, existing: &Pooled, tx: &Pooled) -> Result<(), PoolError> {

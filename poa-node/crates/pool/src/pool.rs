@@ -170,7 +170,7 @@ impl Pool {
             }
         }
         for tx in recheck {
-            if let Err(refusal) = shared.chain.admits(tx.transaction())
+            if let Err(refusal) = shared.chain.admits(tx.transaction(), tx.origin())
                 && !matches!(refusal, Refusal::Fault(_))
             {
                 tracing::info!(hash = %tx.hash(), %refusal, "waiting transaction is no longer admitted");
@@ -278,6 +278,9 @@ impl Shared {
 
     fn place(lanes: &mut Lanes, pooled: Arc<Pooled>, account: Account, limited: bool) -> Result<Placed, PoolError> {
         lanes.check_room(&pooled, limited)?;
+        if limited {
+            lanes.check_funds(&pooled, account.balance)?;
+        }
         let replaced = lanes.insert(Arc::clone(&pooled), account);
         let pending = lanes.lane(pooled.sender()).is_some_and(|lane| pooled.nonce() < lane.next_nonce());
         let added = Added { hash: pooled.hash(), pending, replaced: replaced.as_ref().map(|tx| tx.hash()) };
@@ -292,7 +295,7 @@ impl Shared {
         if tx.cost() > account.balance {
             return Err(PoolError::InsufficientFunds { balance: account.balance, cost: tx.cost() });
         }
-        self.chain.admits(tx.transaction())?;
+        self.chain.admits(tx.transaction(), tx.origin())?;
         Ok(account)
     }
 

@@ -73,9 +73,11 @@ impl Pooled {
         self.cost
     }
 
-    /// What the author would earn per gas at `base_fee`; `None` if the transaction cannot pay the base fee.
+    /// What the author would earn per gas at `base_fee`; `None` if the transaction cannot pay the base fee. One that
+    /// offers nothing pays none: it waits here only where the chain exempts it (aura.md §3.3).
     pub(crate) fn tip(&self, base_fee: Option<u64>, gas_free: bool) -> Option<u128> {
-        if gas_free { Some(0) } else { self.tx.effective_tip_per_gas(base_fee.unwrap_or(0)) }
+        let offers_nothing = self.tx.max_fee_per_gas() == 0;
+        if gas_free || offers_nothing { Some(0) } else { self.tx.effective_tip_per_gas(base_fee.unwrap_or(0)) }
     }
 
     /// Whether `self` pays at least 10 % more than `other` in both fee fields (the rule of go-ethereum).

@@ -83,6 +83,56 @@ fn an_unfunded_transaction_can_be_replaced_even_without_fees() {
 }
 
 #[test]
+fn a_senders_pending_transactions_are_covered_together() {
+    let (pool, chain) = pool(PoolConfig { gas_free: true, ..PoolConfig::default() });
+    let a = sender(1);
+    chain.set(a, 0, 100);
+    let first = legacy(a, 0, 0, 60);
+    pool.add(first.clone(), Origin::Local).unwrap();
+    let refused = message(pool.add(legacy(a, 1, 0, 41), Origin::Local));
+    let words = "insufficient funds for gas * price + value: balance 100, queued cost 60, tx cost 41";
+    assert!(refused.starts_with(words), "{refused}");
+    pool.add(legacy(a, 1, 0, 40), Origin::Network).unwrap();
+    assert!(message(pool.add(legacy(a, 2, 0, 1), Origin::Network)).starts_with("insufficient funds"));
+    pool.add(legacy(a, 2, 0, 0), Origin::Local).expect("nothing more is needed");
+    assert!(pool.add(legacy(sender(2), 0, 0, 1), Origin::Local).is_ok(), "others have balances of their own");
+
+    // The first is in a block; what it took is no longer counted, and the balance has moved.
+    chain.set(a, 1, 41);
+    pool.on_head(&HeadChange { included: vec![*first.inner().tx_hash()], touched: vec![a], ..HeadChange::default() });
+    assert!(pool.add(legacy(a, 3, 0, 2), Origin::Local).is_err());
+    pool.add(legacy(a, 3, 0, 1), Origin::Local).unwrap();
+
+    // What is taken out, and what waits behind it from then on, is not counted either.
+    let removed = legacy(a, 1, 0, 40);
+    pool.remove(*removed.inner().tx_hash(), "test").unwrap();
+    pool.add(legacy(a, 1, 0, 41), Origin::Local).expect("only this one is pending");
+}
+
+#[test]
+fn a_replacement_is_covered_together_with_the_others() {
+    let (pool, chain) = pool(PoolConfig::default());
+    let a = sender(1);
+    chain.set(a, 0, 21_000 * 25);
+    pool.add(legacy(a, 0, 10, 0), Origin::Local).unwrap();
+    pool.add(legacy(a, 1, 10, 0), Origin::Local).unwrap();
+    let refused = message(pool.add(legacy(a, 1, 16, 0), Origin::Local));
+    assert!(refused.starts_with("insufficient funds for gas * price + value"), "{refused}");
+    pool.add(legacy(a, 1, 15, 0), Origin::Local).unwrap();
+    assert!(pool.add(legacy(a, 2, 1, 0), Origin::Local).is_err(), "all of it is spoken for");
+}
+
+#[test]
+fn what_offers_nothing_waits_for_no_base_fee_and_comes_after_what_pays() {
+    let (pool, _) = pool(PoolConfig { base_fee: Some(10), ..PoolConfig::default() });
+    let (service, below, payer) = (sender(1), sender(2), sender(3));
+    pool.add(legacy(service, 0, 0, 0), Origin::Network).unwrap();
+    pool.add(legacy(below, 0, 9, 0), Origin::Network).unwrap();
+    pool.add(legacy(payer, 0, 11, 0), Origin::Network).unwrap();
+    assert_eq!(pool.best().map(|tx| tx.sender()).collect::<Vec<_>>(), [payer, service]);
+}
+
+#[test]
 fn best_goes_by_tip_then_arrival_and_keeps_nonce_order() {
     let (pool, _) = pool(PoolConfig { base_fee: Some(10), ..PoolConfig::default() });
     let (a, b, c, d) = (sender(1), sender(2), sender(3), sender(4));

@@ -111,7 +111,8 @@ impl View {
         Ok(self.reader().evm().rights(state, &env, account)?)
     }
 
-    /// Whether the chain permits a transaction in a child of this block, by the state after it; or what is missing.
+    /// Whether the chain permits a transaction in a child of this block, by the state after it; or what is missing. Asked
+    /// anew: what somebody asks here decides nothing about what is pooled.
     ///
     /// # Errors
     /// [`ReadError::UnknownBlock`], [`ReadError::NoState`].
@@ -119,7 +120,9 @@ impl View {
         let at = self.resolve(id)?.ok_or(ReadError::UnknownBlock)?;
         let header = self.reader().header(at.hash)?.ok_or(ReadError::UnknownBlock)?;
         let state = self.reader().state_at(at.hash)?.ok_or(ReadError::NoState(at.hash))?;
-        Ok(self.reader().evm().check_permission(state, &BlockEnv::of(&header), at.hash, request)?)
+        let next = header.number.saturating_add(1);
+        let (_, answer) = self.reader().evm().explain_permission(state, &BlockEnv::of(&header), next, request)?;
+        Ok(answer.and_then(|answer| answer.denial).map_or(Ok(()), Err))
     }
 
     fn call_context(&self, id: BlockId) -> Result<(Arc<dyn StateReader>, BlockEnv), ReadError> {

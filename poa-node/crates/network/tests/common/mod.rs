@@ -17,7 +17,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, Signature, TxKind, U256},
 };
 use aurum_network::{BlockSource, ChainStatus, Enode, NetworkConfig, NetworkHandle, NodeKey, Topic, Verdict, run};
-use aurum_pool::{Admission, Pool, PoolConfig, Refusal};
+use aurum_pool::{Admission, Origin, Pool, PoolConfig, Refusal};
 use aurum_types::{Account, Block, Header, HeaderFormat, Recovered, Score, SealedBlock, Transaction, recover_sender};
 use secp256k1::{Message, SECP256K1, SecretKey};
 use tokio_util::sync::CancellationToken;
@@ -199,7 +199,7 @@ impl Admission for AdmitAll {
         Ok(Account::default())
     }
 
-    fn admits(&self, _: &Recovered<Transaction>) -> Result<(), Refusal> {
+    fn admits(&self, _: &Recovered<Transaction>, _: Origin) -> Result<(), Refusal> {
         Ok(())
     }
 }

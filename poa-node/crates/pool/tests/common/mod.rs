@@ -10,7 +10,7 @@ use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxLegacy},
     primitives::{Address, Signature, TxKind, U256},
 };
-use aurum_pool::{Admission, Denied, Refusal};
+use aurum_pool::{Admission, Denied, Origin, Refusal};
 use aurum_types::{Account, Recovered, Transaction, recover_sender};
 use secp256k1::{Message, SECP256K1, SecretKey};
 
@@ -42,7 +42,7 @@ impl Admission for FakeChain {
         Ok(known.unwrap_or(Account { balance: U256::from(u64::MAX), ..Account::default() }))
     }
 
-    fn admits(&self, tx: &Recovered<Transaction>) -> Result<(), Refusal> {
+    fn admits(&self, tx: &Recovered<Transaction>, _: Origin) -> Result<(), Refusal> {
         if self.refused.lock().expect("unpoisoned").contains(&tx.signer()) {
             return Err(Refusal::NotPermitted(Box::new(Denied {
                 explanation: "the account has no right to send".to_owned(),
