@@ -6,6 +6,20 @@ use aurum_types::HeaderFormat;
 
 use crate::{Enode, NodeId, NodeKey};
 
+/// Whether a node may be connected now, or why not, in words for the log. Asked before a dial, at each connection in either
+/// direction once the other side has proven its key, and of everybody connected after each new head. Must answer within a
+/// millisecond or so.
+pub type Admit = dyn Fn(NodeId, Standing) -> Result<(), String> + Send + Sync;
+
+/// What a node is to this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Configured: a reserved peer or a boot node.
+    Reserved,
+    /// Anybody else.
+    Other,
+}
+
 /// Identity, place, neighbours and limits.
 #[derive(Clone)]
 pub struct NetworkConfig {
@@ -27,8 +41,8 @@ pub struct NetworkConfig {
     pub header_format: HeaderFormat,
     /// Name and version told to peers.
     pub client: String,
-    /// Whether a node may connect, asked at each connection in either direction. Must answer within a millisecond or so.
-    pub admit: Arc<dyn Fn(NodeId) -> bool + Send + Sync>,
+    /// Who may be connected; `None` = everybody.
+    pub admit: Option<Arc<Admit>>,
     /// How long a peer may take to answer.
     pub request_timeout: Duration,
     /// Encoded blocks up to this many bytes are announced whole, larger ones by hash.
@@ -52,7 +66,7 @@ impl NetworkConfig {
             network_id,
             header_format,
             client: concat!("aurum/", env!("CARGO_PKG_VERSION")).to_owned(),
-            admit: Arc::new(|_| true),
+            admit: None,
             request_timeout: Duration::from_secs(10),
             announce_whole: 1 << 20,
             max_fork_depth: 65_536,

@@ -1,4 +1,5 @@
-//! Who may be connected: asked by libp2p for each connection after the peer proved its key.
+//! Who may be connected: asked by libp2p for each connection after the peer proved its key, before each dial, and of those
+//! connected after each new head.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,10 +19,10 @@ use libp2p::{
     },
 };
 
-use crate::{NetworkConfig, NodeId, metrics::Metrics};
+use crate::{Admit, NetworkConfig, NodeId, Standing, metrics::Metrics};
 
 /// Why a connection is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error("its key is not a secp256k1 key")]
     ForeignKey,
@@ -31,8 +32,8 @@ pub(crate) enum Refused {
     NotReserved,
     #[error("there are as many peers as configured")]
     TooMany,
-    #[error("the node permission does not allow it")]
-    NotAdmitted,
+    #[error("{0}")]
+    NotAdmitted(String),
 }
 
 pub(crate) struct Gate {
@@ -40,7 +41,7 @@ pub(crate) struct Gate {
     reserved_only: bool,
     max_peers: usize,
     ban: Duration,
-    admit: Arc<dyn Fn(NodeId) -> bool + Send + Sync>,
+    admit: Option<Arc<Admit>>,
     banned: HashMap<PeerId, Instant>,
     connected: HashMap<PeerId, usize>,
     metrics: Arc<Metrics>,
@@ -53,7 +54,7 @@ impl Gate {
             reserved_only: config.reserved_only,
             max_peers: config.max_peers,
             ban: config.ban,
-            admit: Arc::clone(&config.admit),
+            admit: config.admit.clone(),
             banned: HashMap::new(),
             connected: HashMap::new(),
             metrics,
@@ -90,10 +91,30 @@ impl Gate {
                 return Err(Refused::TooMany);
             }
         }
-        if !(self.admit)(node) {
-            return Err(Refused::NotAdmitted);
-        }
-        Ok(())
+        self.admits(peer, node)
+    }
+
+    /// Whether those who decide about nodes let this one be connected.
+    fn admits(&self, peer: &PeerId, node: NodeId) -> Result<(), Refused> {
+        let Some(admit) = &self.admit else { return Ok(()) };
+        admit(node, self.standing(peer)).map_err(Refused::NotAdmitted)
+    }
+
+    fn standing(&self, peer: &PeerId) -> Standing {
+        if self.is_reserved(peer) { Standing::Reserved } else { Standing::Other }
+    }
+
+    /// Whether a configured peer may be dialled.
+    pub(crate) fn may_dial(&self, peer: &PeerId) -> Result<(), Refused> {
+        let node = NodeId::of_peer(peer).ok_or(Refused::ForeignKey)?;
+        self.admits(peer, node)
+    }
+
+    /// A question about these peers for another thread: which of them may no longer be connected, and why. `None` where
+    /// everybody may.
+    pub(crate) fn review(&self, peers: impl Iterator<Item = (PeerId, NodeId)>) -> Option<Review> {
+        let admit = Arc::clone(self.admit.as_ref()?);
+        Some(Review { peers: peers.map(|(peer, node)| (peer, node, self.standing(&peer))).collect(), admit })
     }
 
     fn answer(&self, peer: &PeerId) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
@@ -103,6 +124,20 @@ impl Gate {
             ConnectionDenied::new(refused)
         })?;
         Ok(dummy::ConnectionHandler)
+    }
+}
+
+/// See [`Gate::review`].
+pub(crate) struct Review {
+    peers: Vec<(PeerId, NodeId, Standing)>,
+    admit: Arc<Admit>,
+}
+
+impl Review {
+    /// The peers to part with. Takes as long as the answers do.
+    pub(crate) fn run(self) -> Vec<(PeerId, String)> {
+        let Self { peers, admit } = self;
+        peers.into_iter().filter_map(|(peer, node, standing)| Some((peer, admit(node, standing).err()?))).collect()
     }
 }
 

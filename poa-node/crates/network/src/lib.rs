@@ -37,7 +37,7 @@ mod source;
 mod switch;
 mod sync;
 
-pub use config::NetworkConfig;
+pub use config::{Admit, NetworkConfig, Standing};
 pub use directory::PeerInfo;
 pub use enode::{Enode, EnodeError, NodeId, NodeKey};
 pub use error::NetworkError;

@@ -60,6 +60,8 @@ counters! {
     requests_refused,
     /// Connections closed for what the peer did.
     peers_penalised,
+    /// Peers disconnected since they may no longer be connected.
+    peers_dismissed,
     /// Connections refused: not admitted, banned, not reserved, or too many.
     connections_refused,
 }

@@ -67,6 +67,16 @@ impl Reserved {
         }
     }
 
+    /// The peer may not be dialled now. Nobody is bothered by asking again soon: it may be at the next head.
+    pub(crate) fn refused(&mut self, peer: &PeerId, why: &dyn std::fmt::Display) {
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.peer == *peer) {
+            entry.wait = FIRST_WAIT;
+            if !std::mem::replace(&mut entry.missed, true) {
+                tracing::warn!(enode = %entry.enode, %why, "reserved peer is not dialled; asking again at each block");
+            }
+        }
+    }
+
     /// Logs, once until the peer is back, that it cannot be reached.
     pub(crate) fn missed(&mut self, peer: &PeerId, why: &dyn std::fmt::Display) {
         if let Some(entry) = self.0.iter_mut().find(|entry| entry.peer == *peer)

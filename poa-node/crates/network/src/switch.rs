@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Heard { message: Gossip, from: PeerId, relay: bool },
     /// Hold something against a peer.
     Penalise { peer: PeerId, amount: u32, why: &'static str },
+    /// A peer may no longer be connected.
+    Dismiss { peer: PeerId, why: String },
     /// A reserved peer's addresses are known.
     Dial { peer: PeerId, addresses: io::Result<Vec<Multiaddr>> },
 }
@@ -139,6 +141,8 @@ pub(crate) struct Switch {
     heard: LruCache<B256, ()>,
     /// Head that was told to everybody last.
     told_head: B256,
+    /// Head at which everybody connected was last asked about.
+    reviewed_at: B256,
     /// Arrival of the youngest transaction at the last re-offer.
     reoffered_to: u64,
     /// Peers of other chains that were logged.
@@ -197,6 +201,7 @@ pub async fn run(
     let newly_pooled = pool.subscribe();
     let switch = Switch {
         told_head: source.status().hash,
+        reviewed_at: source.status().hash,
         swarm,
         config,
         source,
@@ -347,6 +352,7 @@ impl Switch {
             Command::Heard { message, from, relay } => self.on_heard(&message, from, relay),
             Command::Penalise { peer, amount, why } => self.penalise(peer, amount, why),
             Command::Dial { peer, addresses } => self.dial(peer, addresses),
+            Command::Dismiss { peer, why } => self.dismiss(peer, &why),
         }
     }
 }

@@ -4,14 +4,12 @@
 mod common;
 
 use std::{
+    collections::HashSet,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
-use aurum_network::{Enode, NetworkConfig, NetworkError, Topic, run};
+use aurum_network::{Enode, NetworkConfig, NetworkError, NodeId, Standing, Topic, run};
 use aurum_pool::Origin;
 use common::{FakeChain, Node, config, genesis, node_key, same_head, transaction, until};
 use tokio::{
@@ -71,17 +69,77 @@ async fn reserved_only_lets_nobody_else_in() {
     assert!(!closed.knows(&stranger) && !stranger.knows(&closed));
 }
 
+/// A node that is told by `allowed` whom it may be connected with.
+fn careful(id: u8, reserved: &[Enode], allowed: &Arc<Mutex<HashSet<NodeId>>>) -> NetworkConfig {
+    let allowed = Arc::clone(allowed);
+    let admit = move |node: NodeId, _: Standing| {
+        let known = allowed.lock().unwrap().contains(&node);
+        if known { Ok(()) } else { Err("not on the list".to_owned()) }
+    };
+    NetworkConfig { admit: Some(Arc::new(admit)), ..config(id, reserved) }
+}
+
+fn list(ids: &[u8]) -> Arc<Mutex<HashSet<NodeId>>> {
+    Arc::new(Mutex::new(ids.iter().map(|id| node_key(*id).id()).collect()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn node_permission_is_asked_at_each_connection() {
-    let allowed = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&allowed);
-    let careful = NetworkConfig { admit: Arc::new(move |_| asked.load(Ordering::Relaxed)), ..config(1, &[]) };
-    let careful = Node::start(careful, chain()).await;
+    let allowed = list(&[]);
+    let careful = Node::start(careful(1, &[], &allowed), chain()).await;
     let other = Node::start(config(2, &[careful.enode()]), chain()).await;
     until("refused", || careful.net.counters().connections_refused > 1).await;
     assert!(careful.net.peers().is_empty());
-    allowed.store(true, Ordering::Relaxed);
+    allowed.lock().unwrap().insert(node_key(2).id());
     until("admitted", || careful.knows(&other)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_permission_is_asked_before_a_reserved_peer_is_dialled() {
+    let target = Node::start(config(1, &[]), chain()).await;
+    let allowed = list(&[]);
+    let careful = Node::start(careful(2, &[target.enode()], &allowed), chain()).await;
+    // One that may be dialled is connected meanwhile; the other was not even tried.
+    let witness = Node::start(config(3, &[target.enode()]), chain()).await;
+    until("the witness is in", || target.knows(&witness)).await;
+    assert!(careful.net.peers().is_empty());
+    assert_eq!(careful.net.counters().connections_refused, 0, "refused before the dial, not after");
+    allowed.lock().unwrap().insert(node_key(1).id());
+    until("dialled once it may be", || careful.knows(&target)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_permission_taken_away_ends_the_connection_at_the_next_head_and_given_back_restores_it() {
+    let allowed = list(&[2, 3]);
+    let careful = Node::start(careful(1, &[], &allowed), chain()).await;
+    let stays = Node::start(config(2, &[careful.enode()]), chain()).await;
+    let goes = Node::start(config(3, &[careful.enode()]), chain()).await;
+    until("both are in", || careful.knows(&stays) && careful.knows(&goes)).await;
+    allowed.lock().unwrap().remove(&node_key(3).id());
+    careful.author(b"main");
+    until("the one is gone", || !careful.knows(&goes)).await;
+    until("it notices", || !goes.knows(&careful)).await;
+    assert!(careful.knows(&stays));
+    assert_eq!(careful.net.counters().peers_dismissed, 1);
+    same_head(&[&careful, &stays]).await;
+    allowed.lock().unwrap().insert(node_key(3).id());
+    until("back again", || careful.knows(&goes)).await;
+    same_head(&[&careful, &goes]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_decide_are_told_who_is_configured() {
+    let target = Node::start(config(1, &[]), chain()).await;
+    let only_reserved = |_: NodeId, standing| match standing {
+        Standing::Reserved => Ok(()),
+        Standing::Other => Err("a stranger".to_owned()),
+    };
+    let picky = NetworkConfig { admit: Some(Arc::new(only_reserved)), ..config(2, &[target.enode()]) };
+    let picky = Node::start(picky, chain()).await;
+    let stranger = Node::start(config(3, &[picky.enode()]), chain()).await;
+    until("the configured one is in", || picky.knows(&target)).await;
+    until("the stranger is refused", || picky.net.counters().connections_refused > 0).await;
+    assert!(!picky.knows(&stranger));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,8 +35,15 @@ impl Switch {
                 self.greet(peer_id, endpoint.get_remote_address(), endpoint.is_listener());
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
-                if self.peers.remove(&peer_id).is_some_and(|peer| peer.ready) {
-                    tracing::info!(peer = %peer_id, ?cause, peers = self.peers.len(), "peer left");
+                match self.peers.remove(&peer_id) {
+                    Some(peer) if peer.ready => {
+                        tracing::info!(peer = %peer_id, ?cause, peers = self.peers.len(), "peer left");
+                    }
+                    Some(peer) if !peer.inbound => self.reserved.missed(
+                        &peer_id,
+                        &"it closed the connection before the handshake; it may not permit this node, or not yet",
+                    ),
+                    _ => {}
                 }
                 self.directory.leave(&peer_id);
             }
@@ -68,6 +75,10 @@ impl Switch {
         let gate = &self.swarm.behaviour().gate;
         let due = self.reserved.due(now, |peer| peers.contains_key(peer) || gate.is_banned(peer));
         for (peer, host, port) in due {
+            if let Err(refused) = self.swarm.behaviour().gate.may_dial(&peer) {
+                self.reserved.refused(&peer, &refused);
+                continue;
+            }
             let asker = self.asker.clone();
             self.tasks.spawn(async move {
                 let addresses = reserved::resolve(&host, port).await;
@@ -83,7 +94,34 @@ impl Switch {
         for peer in doomed {
             self.disconnect(peer);
         }
+        self.review_peers();
         self.flush_offers();
+    }
+
+    /// Asks about everybody connected once a head: permissions may have changed with it.
+    fn review_peers(&mut self) {
+        let head = self.source.status().hash;
+        if head == self.reviewed_at {
+            return;
+        }
+        self.reviewed_at = head;
+        let peers = self.peers.iter().map(|(peer, state)| (*peer, state.node));
+        let Some(review) = self.swarm.behaviour().gate.review(peers) else { return };
+        let (asker, tasks) = (self.asker.clone(), self.tasks.clone());
+        self.tasks.spawn(async move {
+            let Ok(dismissed) = tasks.spawn_blocking(move || review.run()).await else { return };
+            for (peer, why) in dismissed {
+                asker.send(Command::Dismiss { peer, why }).await;
+            }
+        });
+    }
+
+    /// Parts with a peer that may no longer be connected. It is dialled again, if it is a reserved one, once it may be.
+    pub(super) fn dismiss(&mut self, peer: PeerId, why: &str) {
+        let Some(state) = self.peers.get(&peer) else { return };
+        tracing::warn!(node = %state.node, why, "peer disconnected");
+        self.metrics.peers_dismissed.add(1);
+        self.disconnect(peer);
     }
 
     pub(super) fn on_second(&mut self) {
