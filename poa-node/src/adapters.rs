@@ -1,16 +1,21 @@
-//! The chain as the network sees it, and the network as JSON-RPC sees it.
+//! The chain as the network sees it; the network and the author as JSON-RPC sees them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use alloy::{
     eips::BlockId,
-    primitives::{B256, Bytes},
+    primitives::{Address, B256, Bytes},
 };
 use aurum_chain::{Chain, EmptyStepError, Fault, ImportError, Imported};
 use aurum_network::{BlockSource, ChainStatus, NetworkHandle, PeerInfo, Topic, Verdict};
-use aurum_rpc::{PeerView, PeersApi};
+use aurum_rpc::{NoBlockView, PeerView, PeersApi, SealingApi, SealingView};
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
+
+use crate::author::Author;
 
 /// The chain behind the network's [`BlockSource`]. Our own faults go to `faults` as well: the node stops.
 #[derive(Debug)]
@@ -120,6 +125,23 @@ fn peer_view(peer: PeerInfo) -> PeerView {
         local: None,
         height: Some(peer.head.number),
         reserved: peer.reserved,
+    }
+}
+
+/// The author behind JSON-RPC's [`SealingApi`].
+#[derive(Debug)]
+pub(crate) struct Sealer(pub(crate) Arc<Author>);
+
+impl SealingApi for Sealer {
+    fn address(&self) -> Address {
+        self.0.address()
+    }
+
+    fn status(&self) -> SealingView {
+        let status = self.0.status();
+        let no_block =
+            status.no_block.map(|(step, why)| NoBlockView { step, code: why.code(), reason: why.to_string() });
+        SealingView { address: self.0.address(), last_sealed: status.last_sealed, no_block }
     }
 }
 

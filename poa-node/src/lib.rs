@@ -8,6 +8,7 @@ pub mod commands;
 pub mod config;
 pub mod dev;
 pub mod keys;
+mod neighbours;
 mod node;
 mod watch;
 

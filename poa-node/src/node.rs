@@ -6,16 +6,17 @@ use alloy::primitives::B256;
 use aurum_aura::{Clock, SystemClock};
 use aurum_chain::{Chain, ChainConfig, ChainError, Fault, Gate};
 use aurum_network::{NetworkError, NetworkHandle};
-use aurum_rpc::{DevApi, NoPeers, PeersApi, RpcError, RpcHandle, Services};
+use aurum_rpc::{DevApi, NoPeers, PeersApi, RpcError, RpcHandle, SealingApi, Services};
 use prometheus_client::registry::Registry;
 use tokio::{sync::mpsc, task};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    adapters::{Blocks, Peers},
+    adapters::{Blocks, Peers, Sealer},
     author::{Author, AuthorMetrics, AuthorThread, LastSealed, Lookout},
     config::Config,
     dev::{DevAccounts, DevClock, Miner},
+    neighbours::Neighbours,
     watch::Watcher,
 };
 
@@ -127,7 +128,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
 
     let (network, peers): (_, Arc<dyn PeersApi>) = match network {
         None => (None, Arc::new(NoPeers)),
-        Some(config) => {
+        Some(mut config) => {
+            config.admit = config.admit.or_else(|| Neighbours::of_chain(&chain, &clock, config.key.id()));
             let max_peers = config.max_peers;
             let blocks = Arc::new(Blocks { chain: chain.clone(), faults: fault_sender.clone() });
             let network = aurum_network::run(config, blocks, chain.pool().clone(), shutdown.clone()).await?;
@@ -152,7 +154,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         gate: Gate::new(chain.clone()),
         peers,
         dev: miner.clone().map(|miner| Arc::new(DevAccounts::new(miner)) as Arc<dyn DevApi>),
-        signer: author.as_ref().map(|author| author.address()),
+        sealing: author.clone().map(|author| Arc::new(Sealer(author)) as Arc<dyn SealingApi>),
         registry,
     };
     let rpc = aurum_rpc::serve(rpc, services, shutdown.clone()).await?;

@@ -25,6 +25,7 @@ mod error;
 mod execute;
 mod gate;
 mod head;
+mod node_permission;
 mod observe;
 mod open;
 mod persist;
@@ -40,7 +41,7 @@ mod uncles;
 mod verify;
 pub mod view;
 
-pub use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial};
+pub use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial, NodePermission};
 pub use aurum_storage::AccountProof;
 
 pub use self::{
@@ -50,6 +51,7 @@ pub use self::{
     error::{ChainError, Fault, ImportError, Invalid, ReadError},
     gate::{Admin, Denied, Gate, Grant, GrantKind, Identity, Read, Submit, SubmitError},
     head::{BlockRef, Head, HeadChange},
+    node_permission::NodeDecision,
     observe::{Observation, Observer, Seen},
     view::View,
 };

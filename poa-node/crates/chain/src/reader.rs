@@ -221,10 +221,11 @@ impl Reader {
             step_started_ms: u64::try_from(self.schedule.start_of(step).as_millis()).unwrap_or(u64::MAX),
             head_step: link.header.step().unwrap_or_default(),
             proposer: validators.proposer(step),
-            missed: self.missed_steps(&link, &validators)?,
+            missed: self.missed_steps(&link, &validators, status.epoch_recorded_at)?,
             validators: validators.as_slice().to_vec(),
             epoch_recorded_at: status.epoch_recorded_at,
             finality: FinalityStatus {
+                exists: !self.spec.engine.immediate_transitions,
                 finalized: head.finalized,
                 lag: head.latest.number.saturating_sub(head.finalized.number),
                 signers: status.signers,
@@ -236,12 +237,17 @@ impl Reader {
     }
 
     /// Turns missed between the last [`STATUS_BLOCKS`] blocks of this epoch, oldest first.
-    fn missed_steps(&self, head: &Link, validators: &ValidatorSet) -> Result<Vec<MissedStep>, Fault> {
+    fn missed_steps(
+        &self,
+        head: &Link,
+        validators: &ValidatorSet,
+        epoch_recorded_at: BlockNumber,
+    ) -> Result<Vec<MissedStep>, Fault> {
         let mut missed = Vec::new();
         let mut child = head.header.clone();
         for _ in 0..STATUS_BLOCKS {
-            // Genesis has no step of its own.
-            if child.number <= 1 {
+            // Genesis has no step of its own, and before the epoch the turns were others'.
+            if child.number <= 1 || child.number <= epoch_recorded_at {
                 break;
             }
             let Some(parent) = self.header(child.parent_hash)? else { break };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use aurum_chain::{Admin, Denied, Gate, Grant, Identity, Read, Submit, View};
 use aurum_types::{BlockNumber, Transaction};
 
@@ -13,6 +13,7 @@ use crate::{
     filters::Filters,
     metrics::RpcMetrics,
     peers::PeersApi,
+    sealing::SealingApi,
 };
 
 /// Shared by all handlers.
@@ -22,8 +23,8 @@ pub(crate) struct Context {
     pub(crate) peers: Arc<dyn PeersApi>,
     /// Only on a development chain.
     pub(crate) dev: Option<Arc<dyn DevApi>>,
-    /// Whose key seals this node's blocks.
-    pub(crate) signer: Option<Address>,
+    /// The author, if this node seals.
+    pub(crate) sealing: Option<Arc<dyn SealingApi>>,
     pub(crate) filters: Filters,
     pub(crate) limits: Limits,
     pub(crate) apis: Apis,
@@ -37,7 +38,7 @@ pub(crate) struct Context {
 pub(crate) struct Parts {
     pub(crate) peers: Arc<dyn PeersApi>,
     pub(crate) dev: Option<Arc<dyn DevApi>>,
-    pub(crate) signer: Option<Address>,
+    pub(crate) sealing: Option<Arc<dyn SealingApi>>,
     pub(crate) limits: Limits,
     pub(crate) apis: Apis,
     pub(crate) client_version: String,
@@ -46,10 +47,10 @@ pub(crate) struct Parts {
 
 impl Context {
     pub(crate) fn new(gate: Gate, parts: Parts) -> Self {
-        let Parts { peers, dev, signer, limits, apis, client_version, metrics } = parts;
+        let Parts { peers, dev, sealing, limits, apis, client_version, metrics } = parts;
         let filters = Filters::new(limits.filters, limits.filter_ttl);
         let started_at = gate.grant_read(&Identity::Local).map_or(0, |grant| gate.view(&grant).head().latest.number);
-        Self { gate, peers, dev, signer, filters, limits, apis, client_version, metrics, started_at }
+        Self { gate, peers, dev, sealing, filters, limits, apis, client_version, metrics, started_at }
     }
 
     /// Everything that can be read, for the holder of a grant.

@@ -38,9 +38,11 @@ mod perm;
 mod process;
 mod revert;
 mod rights;
+mod sealing;
 mod server;
 mod txpool;
 mod web3;
+mod why;
 mod work;
 
 pub use self::{
@@ -48,5 +50,6 @@ pub use self::{
     dev::{DevApi, DevError},
     error::Failure,
     peers::{NoPeers, PeerView, PeersApi},
+    sealing::{NoBlockView, SealingApi, SealingView},
     server::{RpcError, RpcHandle, Services, serve},
 };

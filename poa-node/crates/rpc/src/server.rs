@@ -2,7 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use alloy::primitives::{Address, B128};
+use alloy::primitives::B128;
 use aurum_chain::{Gate, Identity};
 use aurum_pool::Pooled;
 use axum::{
@@ -47,6 +47,7 @@ use crate::{
     metrics::{self, NodeCollector, RpcMetrics},
     namespaces,
     peers::PeersApi,
+    sealing::SealingApi,
     work::WorkPool,
 };
 
@@ -63,15 +64,15 @@ pub struct Services {
     pub peers: Arc<dyn PeersApi>,
     /// Only on a development chain.
     pub dev: Option<Arc<dyn DevApi>>,
-    /// The account whose key seals this node's blocks, if it seals any.
-    pub signer: Option<Address>,
+    /// The author, if this node seals.
+    pub sealing: Option<Arc<dyn SealingApi>>,
     /// Metrics of the other parts; the server adds its own and serves them all.
     pub registry: Registry,
 }
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("signer", &self.signer).finish_non_exhaustive()
+        f.debug_struct("Services").field("seals", &self.sealing.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -117,7 +118,7 @@ impl RpcHandle {
 /// # Errors
 /// [`RpcError::Bind`] names the taken port; nothing is served then.
 pub async fn serve(config: RpcConfig, services: Services, shutdown: CancellationToken) -> Result<RpcHandle, RpcError> {
-    let Services { gate, peers, dev, signer, mut registry } = services;
+    let Services { gate, peers, dev, sealing, mut registry } = services;
     let metrics = Arc::new(RpcMetrics::new(&mut registry));
     registry.register_collector(Box::new(NodeCollector::new(gate.clone(), Arc::clone(&peers))));
     let registry = Arc::new(registry);
@@ -126,7 +127,7 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
     let parts = Parts {
         peers,
         dev,
-        signer,
+        sealing,
         limits: config.limits.clone(),
         apis: config.apis.clone(),
         client_version: config.client_version.clone(),

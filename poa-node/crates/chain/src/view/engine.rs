@@ -34,6 +34,8 @@ pub struct EngineStatus {
 /// How far the oldest block that is not final has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinalityStatus {
+    /// Whether blocks become final at all: not with `immediateTransitions`.
+    pub exists: bool,
     /// The newest final block.
     pub finalized: BlockRef,
     /// Blocks between it and the head.

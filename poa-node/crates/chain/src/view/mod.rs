@@ -8,6 +8,7 @@ mod fees;
 mod logs;
 mod pool;
 mod state;
+mod steps;
 
 use std::{fmt, sync::Arc};
 
@@ -26,6 +27,7 @@ pub use self::{
     logs::{LogView, MAX_LOG_BLOCKS, MAX_LOGS},
     pool::PoolView,
     state::StateView,
+    steps::{MAX_STEPS, StepOutcome, StepReport},
 };
 use crate::{BlockRef, Chain, Head, HeadChange, ReadError, reader::Reader};
 

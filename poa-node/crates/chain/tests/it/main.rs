@@ -8,5 +8,7 @@ mod kit;
 mod order;
 mod permissions;
 mod restart;
+mod service;
 mod stall;
+mod steps;
 mod view;

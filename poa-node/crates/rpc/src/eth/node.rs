@@ -63,7 +63,7 @@ fn syncing(context: &Context, grant: &Grant<Read>, (): ()) -> Answer<Syncing> {
 }
 
 fn mining(context: &Context, _: &Grant<Read>, (): ()) -> Answer<bool> {
-    Ok(context.signer.is_some())
+    Ok(context.sealing.is_some())
 }
 
 fn hashrate(_: &Context, _: &Grant<Read>, (): ()) -> Answer<U64> {
@@ -71,5 +71,9 @@ fn hashrate(_: &Context, _: &Grant<Read>, (): ()) -> Answer<U64> {
 }
 
 fn coinbase(context: &Context, _: &Grant<Read>, (): ()) -> Answer<Address> {
-    context.signer.ok_or_else(|| Failure::Server("this node does not seal blocks".to_owned()))
+    context
+        .sealing
+        .as_ref()
+        .map(|author| author.address())
+        .ok_or_else(|| Failure::Server("this node does not seal blocks".to_owned()))
 }

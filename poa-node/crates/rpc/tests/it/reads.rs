@@ -254,6 +254,12 @@ async fn the_engine_and_the_node_introduce_themselves() {
     assert_eq!(status["head"]["number"], 1);
     assert_eq!(status["step"], server.ok("aura_getStep", json!([])).await);
     assert_eq!(server.ok("aura_getPendingChange", json!([])).await, json!(null));
+    let steps = status["steps"].as_array().unwrap();
+    assert_eq!((&steps.last().unwrap()["step"], &status["sealing"]), (&status["step"], &json!(null)));
+    assert_eq!(server.ok("aura_getSteps", json!([1])).await, json!([steps.last().unwrap()]));
+    let why = server.ok("aura_whyNoBlock", json!([])).await;
+    assert_eq!(why["validators"].as_array().unwrap().len(), 3);
+    assert!(!why["explanation"].as_array().unwrap().is_empty());
     assert!(server.ok("web3_clientVersion", json!([])).await.as_str().unwrap().starts_with("Aurum/v"));
     assert_eq!(server.ok("web3_sha3", json!(["0x"])).await, json!(keccak256([])));
     assert_eq!(server.ok("net_version", json!([])).await, "2026");

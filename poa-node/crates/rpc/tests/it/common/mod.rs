@@ -57,7 +57,7 @@ impl Server {
             gate: Gate::new((*node).clone()),
             peers: Arc::new(NoPeers),
             dev: None,
-            signer: None,
+            sealing: None,
             registry: Registry::default(),
         });
         let shutdown = CancellationToken::new();

@@ -1,0 +1,35 @@
+//! What the node's author tells JSON-RPC.
+
+use alloy::primitives::Address;
+use aurum_chain::BlockRef;
+use aurum_types::Step;
+
+/// What an authority did last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealingView {
+    /// Whose key seals.
+    pub address: Address,
+    /// Its last block, and the step of it; `None` before the first one of this run.
+    pub last_sealed: Option<(Step, BlockRef)>,
+    /// Why the last step that was its own, or none of whose could be, gave no block; `None` after a block.
+    pub no_block: Option<NoBlockView>,
+}
+
+/// A step without a block of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoBlockView {
+    /// The step.
+    pub step: Step,
+    /// Stable word for programs, such as `not_a_validator`.
+    pub code: &'static str,
+    /// The same for people.
+    pub reason: String,
+}
+
+/// The author as JSON-RPC sees it. Implemented by the program; calls return at once.
+pub trait SealingApi: Send + Sync + 'static {
+    /// Whose key seals this node's blocks.
+    fn address(&self) -> Address;
+    /// What it did last. May wait for a block that is being built.
+    fn status(&self) -> SealingView;
+}
