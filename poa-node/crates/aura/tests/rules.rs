@@ -256,6 +256,24 @@ fn base_fees_follow_their_rule() {
     }
     assert_eq!(next_base_fee(&spec, &parent(u64::MAX, 20_000), 3), Some(u64::MAX));
 
+    // From the beginning on, a genesis without a base fee counts as one of 0: OpenEthereum calc_base_fee.
+    let params = |mut extra: serde_json::Value| {
+        extra["eip1559Transition"] = json!(0);
+        extra["eip1559ElasticityMultiplier"] = json!(4);
+        extra["eip1559BaseFeeMaxChangeDenominator"] = json!(8);
+        extra["eip1559BaseFeeInitialValue"] = json!(1_000);
+        list_spec(1, json!({}), extra)
+    };
+    let genesis = Header { gas_limit: 20_000, ..Header::default() };
+    assert_eq!(next_base_fee(&params(json!({})), &genesis, 1), Some(0));
+    let floor = json!({ "eip1559BaseFeeMinValue": 7, "eip1559BaseFeeMinValueTransition": 1 });
+    assert_eq!(next_base_fee(&params(floor), &genesis, 1), Some(7));
+    let stated = Header { base_fee_per_gas: Some(800), ..genesis.clone() };
+    assert_eq!(next_base_fee(&params(json!({})), &stated, 1), Some(700));
+    // The target is a quarter of the limit; the least step up is 1.
+    let busy = Header { number: 1, gas_used: 5_001, base_fee_per_gas: Some(0), ..genesis };
+    assert_eq!(next_base_fee(&params(json!({})), &busy, 2), Some(1));
+
     let free = list_spec(1, json!({}), json!({ "eip1559Transition": 0, "gasFree": true }));
     assert_eq!(next_base_fee(&free, &parent(7, 20_000), 3), Some(0));
     let fixed = list_spec(1, json!({}), json!({ "eip1559Transition": 0, "fixedBaseFee": 42 }));

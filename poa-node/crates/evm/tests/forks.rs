@@ -321,7 +321,8 @@ fn reference(fork: SpecId, case: &Case) -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    // PROPTEST_CASES asks for more.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(1_500)))]
 
     #[test]
     fn all_eips_of_a_fork_are_that_fork(fork in prop::sample::select(FORKS.to_vec()), case in cases()) {

@@ -207,3 +207,21 @@ fn validators_are_read_with_much_gas_and_without_trace() {
     assert_eq!(read(CONTRACT), Some(U256::from(0x10000)));
     assert_eq!(read(AUTHOR), None);
 }
+
+#[test]
+fn before_eip161_a_system_call_makes_its_callee() {
+    // OpenEthereum: the nothing that is sent creates both ends (CleanupMode::ForceCreate).
+    let missing = Address::repeat_byte(0x44);
+    for (abc, made) in [(Some(0), false), (None, true)] {
+        let mut spec = spec();
+        spec.params.eip161abc_transition = abc;
+        if abc.is_none() {
+            spec.params.eip_timestamps.retain(|eip, _| !matches!(eip, 6780 | 7702));
+        }
+        spec.params.account_start_nonce = if made { 3 } else { 0 };
+        let mut chain = Chain::new(spec, World::new().build());
+        chain.advance_with(&[], Some(missing));
+        assert_eq!((chain.exists(missing), chain.exists(SYSTEM_ADDRESS)), (made, true));
+        assert_eq!(chain.nonce(SYSTEM_ADDRESS), if made { 3 } else { 0 });
+    }
+}

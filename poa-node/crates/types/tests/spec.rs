@@ -329,3 +329,47 @@ fn restrictions_of_what_contracts_do_are_off_and_need_a_permission_contract() {
     assert_eq!(params.restrict_internal_creation_transition, Some(16));
     assert_eq!(params.restrict_internal_calls_transition, Some(0));
 }
+
+#[test]
+fn rules_that_only_parity_had_are_read_with_what_belongs_to_them() {
+    let mut spec = minimal();
+    for (key, value) in [
+        ("wasmActivationTransition", json!("0x5")),
+        ("wasmDisableTransition", json!(9)),
+        ("kip4Transition", json!(0)),
+        ("kip6Transition", json!("0x7fffffffffffff")),
+        ("eip210Transition", json!("0x7fffffffffffff")),
+        ("eip210ContractAddress", json!("0x00000000000000000000000000000000000000f0")),
+        ("eip210ContractCode", json!("0x00")),
+        ("eip210ContractGas", json!(1_000_000)),
+        ("eip2315Transition", json!("0xffffffffffffffff")),
+        ("dustProtectionTransition", json!(7)),
+        ("removeDustContracts", json!(true)),
+        ("nonceCapIncrement", json!(64)),
+        ("applyReward", json!(true)),
+        ("subprotocolName", json!("exp")),
+    ] {
+        spec["params"][key] = value;
+    }
+    let params = parse(&spec.to_string()).params;
+    assert_eq!((params.wasm_activation_transition, params.wasm_disable_transition), (Some(5), Some(9)));
+    assert_eq!((params.eip210_transition, params.eip2315_transition), (Some(0x7f_ffff_ffff_ffff), Some(u64::MAX)));
+    assert_eq!(params.dust_protection_transition, Some(7));
+    assert!(params.eip210_transition.unwrap() >= aurum_types::spec::NEVER);
+}
+
+#[test]
+fn prices_that_are_odd_are_read_as_openethereum_reads_them() {
+    let at = |name: &str, price: Value| {
+        let account = json!({ ALICE: { "builtin": { "name": name, "pricing": price } } });
+        let (spec, warnings) = ChainSpec::parse(&with("accounts", account)).unwrap();
+        let builtin = spec.accounts.into_values().next().unwrap().builtin.unwrap();
+        (builtin.pricing[&0].clone(), warnings.len())
+    };
+    assert_eq!(at("modexp", json!({ "modexp": { "divisor": 0 } })), (Pricing::Modexp { divisor: 10 }, 1));
+    assert_eq!(
+        at("bls12_381_g1_mul", json!({ "bls12_const_operations": { "price": 12_000 } })),
+        (Pricing::Bls12Draft, 0)
+    );
+    assert_eq!(at("bls12_381_pairing", json!({ "bls12_pairing": { "base": 1, "pair": 2 } })), (Pricing::Bls12Draft, 0));
+}

@@ -7,6 +7,7 @@ mod import;
 mod kit;
 mod order;
 mod permissions;
+mod receipts;
 mod restart;
 mod service;
 mod stall;

@@ -1,15 +1,15 @@
 //! Which EIPs are in force in one block: the spec's transitions as OpenEthereum reads them (`CommonParams::schedule`,
 //! `CommonParams::update_schedule`), then Nethermind's for what came after London.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use aurum_types::{BlockNumber, ChainSpec};
 
 /// The EIPs of one block that change what execution does. EIP-161 stands for its parts a, b and c ("no empty"); EIP-1283
-/// for net gas metering as such, whichever key switched it on.
+/// for net gas metering as such, whichever key switched it on. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Eips {
-    active: BTreeSet<u64>,
+    active: Arc<BTreeSet<u64>>,
     clears_empty: bool,
 }
 
@@ -53,14 +53,14 @@ impl Eips {
             (3541, from(params.eip3541_transition)),
         ];
         let later = params.eip_timestamps.keys().chain(params.eip_transitions.keys()).copied();
-        let active = by_block
+        let active: BTreeSet<u64> = by_block
             .into_iter()
             .filter_map(|(eip, active)| active.then_some(eip))
             .chain(later.filter(|eip| LATER.contains(eip) && params.later_eip_active(*eip, number, timestamp)))
             .collect();
         // OpenEthereum `Substate::to_cleanup_mode`: without parts a to c nothing is tracked that part d could remove.
         let clears_empty = from(params.eip161abc_transition) && from(params.eip161d_transition);
-        Self { active, clears_empty }
+        Self { active: Arc::new(active), clears_empty }
     }
 
     /// Whether the EIP is in force.
