@@ -40,9 +40,6 @@ pub enum NodeError {
         /// What it left.
         path: PathBuf,
     },
-    /// The chain spec asks for rules this node cannot reproduce exactly.
-    #[error(transparent)]
-    Rules(#[from] aurum_evm::UnsupportedRules),
     /// The chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -122,7 +119,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     if let Some(folder) = database.parent() {
         std::fs::create_dir_all(folder).map_err(|source| NodeError::Folder { path: folder.to_owned(), source })?;
     }
-    aurum_evm::check_rules(&spec)?;
     let chain = ChainConfig { spec, path: database, clock: Arc::clone(&clock), pool, min_gas_price };
     let chain = blocking(move || Chain::open(chain)).await?;
 

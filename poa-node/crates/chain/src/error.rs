@@ -133,6 +133,9 @@ pub enum ChainError {
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The spec asks for rules that cannot be executed exactly.
+    #[error(transparent)]
+    Rules(#[from] aurum_evm::UnsupportedRules),
     /// The genesis state of the spec could not be built.
     #[error("genesis: {0}")]
     Genesis(EvmError),

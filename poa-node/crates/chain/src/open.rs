@@ -32,6 +32,7 @@ pub(crate) struct Opened {
 /// Opens the folder of `config`.
 pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let ChainConfig { spec, path, clock, pool, min_gas_price } = config;
+    aurum_evm::check_rules(&spec)?;
     let evm = Evm::new(Arc::clone(&spec));
     let (database, mut writer) = Database::open(&path)?;
     let genesis = evm.genesis().map_err(ChainError::Genesis)?;

@@ -62,7 +62,7 @@ fn every_known_network_is_executed_exactly() {
 }
 
 /// A spec with these accounts, whose new accounts start with this nonce.
-fn small(first_nonce: u64, accounts: serde_json::Value) -> ChainSpec {
+fn small(first_nonce: u64, accounts: &serde_json::Value) -> ChainSpec {
     let file = serde_json::json!({
         "name": "small",
         "engine": {"authorityRound": {"params": {"stepDuration": 2, "validators": {"list": [Address::repeat_byte(0xaa)]}}}},
@@ -89,14 +89,14 @@ fn the_sender_of_constructors_exists_once_one_has_succeeded() {
     // OpenEthereum Spec::run_constructors: what a failed creation did to its sender is undone with it.
     let at = Address::with_last_byte(0x20);
     let with = |constructor: &str| serde_json::json!({ at.to_string(): { "constructor": constructor } });
-    assert_eq!(nonces(small(0, with("0x00"))), [(Address::ZERO, 0), (at, 1)]);
+    assert_eq!(nonces(small(0, &with("0x00"))), [(Address::ZERO, 0), (at, 1)]);
     for failing in ["0xfe", "0x60006000fd"] {
-        assert_eq!(nonces(small(0, with(failing))), []);
+        assert_eq!(nonces(small(0, &with(failing))), []);
     }
     let mut second = with("0xfe");
     let then = Address::with_last_byte(0x21);
     second[then.to_string()] = serde_json::json!({ "constructor": "0x00", "balance": "7" });
-    assert_eq!(nonces(small(0, second)), [(Address::ZERO, 0), (then, 1)]);
+    assert_eq!(nonces(small(0, &second)), [(Address::ZERO, 0), (then, 1)]);
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn accounts_of_the_spec_start_at_zero_and_what_runs_makes_at_the_first_nonce() {
         at.to_string(): { "constructor": "0x00" },
         rich.to_string(): { "balance": "7" },
     });
-    assert_eq!(nonces(small(9, accounts)), [(Address::ZERO, 9), (at, 10), (rich, 0)]);
+    assert_eq!(nonces(small(9, &accounts)), [(Address::ZERO, 9), (at, 10), (rich, 0)]);
     // An account with another nonce than the first is in a constructor's way (EIP-684).
     let taken = serde_json::json!({ at.to_string(): { "constructor": "0x00", "balance": "7" } });
-    assert_eq!(nonces(small(9, taken.clone())), [(at, 0)]);
-    assert_eq!(nonces(small(0, taken)), [(Address::ZERO, 0), (at, 1)]);
+    assert_eq!(nonces(small(9, &taken)), [(at, 0)]);
+    assert_eq!(nonces(small(0, &taken)), [(Address::ZERO, 0), (at, 1)]);
 }

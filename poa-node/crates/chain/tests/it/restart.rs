@@ -110,6 +110,16 @@ fn another_chains_folder_is_refused() {
     assert!(matches!(error, Err(aurum_chain::ChainError::OtherChain { .. })), "{error:?}");
 }
 
+#[test]
+fn a_spec_that_cannot_be_executed_exactly_opens_nothing() {
+    let kit = Kit::with(1, |spec| spec["params"]["eip210Transition"] = serde_json::json!(7));
+    let dir = tempfile::TempDir::new().unwrap();
+    let error = aurum_chain::Chain::open(kit.config(dir.path())).unwrap_err();
+    assert!(matches!(error, aurum_chain::ChainError::Rules(_)), "{error}");
+    assert!(error.to_string().contains("params.eip210Transition"), "{error}");
+    assert!(!dir.path().join("db").exists());
+}
+
 const CHILD: &str = "AURUM_CHAIN_TEST_CHILD";
 
 /// Not a test of its own: the process that [`kill_9_loses_nothing_that_was_reported`] kills.
