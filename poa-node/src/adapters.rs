@@ -9,13 +9,13 @@ use alloy::{
     eips::BlockId,
     primitives::{Address, B256, Bytes},
 };
-use aurum_chain::{Chain, EmptyStepError, Fault, ImportError, Imported};
+use aurum_chain::{BlockRef, Chain, EmptyStepError, Fault, ImportError, Imported};
 use aurum_network::{BlockSource, ChainStatus, NetworkHandle, PeerInfo, Topic, Verdict};
 use aurum_rpc::{NoBlockView, PeerView, PeersApi, SealingApi, SealingView};
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
 
-use crate::author::Author;
+use crate::author::{Author, KeyElsewhere};
 
 /// The chain behind the network's [`BlockSource`]. Our own faults go to `faults` as well: the node stops.
 #[derive(Debug)]
@@ -141,7 +141,14 @@ impl SealingApi for Sealer {
         let status = self.0.status();
         let no_block =
             status.no_block.map(|(step, why)| NoBlockView { step, code: why.code(), reason: why.to_string() });
-        SealingView { address: self.0.address(), last_sealed: status.last_sealed, no_block }
+        let at = |found: KeyElsewhere| (found.step, BlockRef { number: found.number, hash: found.hash });
+        SealingView {
+            address: self.0.address(),
+            last_sealed: status.last_sealed,
+            no_block,
+            key_elsewhere: status.key_elsewhere.map(at),
+            clock_offset_ms: status.clock_offset_ms,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use aurum_chain::{
     BlockRef, Grant, Read,
     view::{EngineStatus, StepOutcome, StepReport},
 };
+use aurum_types::Step;
 use jsonrpsee::core::RegisterMethodError;
 use serde::Serialize;
 
@@ -128,14 +129,21 @@ pub(crate) struct SealingJson {
     address: Address,
     last_sealed: Option<LastSealedJson>,
     no_block: Option<NoBlockJson>,
+    /// Where another node was seen to use this key.
+    key_elsewhere: Option<LastSealedJson>,
+    /// Milliseconds by which our clock is ahead of the other authorities'.
+    clock_offset_ms: Option<i64>,
 }
 
 impl From<SealingView> for SealingJson {
-    fn from(SealingView { address, last_sealed, no_block }: SealingView) -> Self {
+    fn from(view: SealingView) -> Self {
+        let at = |(step, block): (Step, BlockRef)| LastSealedJson { step: step.0, block: block.into() };
         Self {
-            address,
-            last_sealed: last_sealed.map(|(step, block)| LastSealedJson { step: step.0, block: block.into() }),
-            no_block: no_block.map(|none| NoBlockJson { step: none.step.0, code: none.code, reason: none.reason }),
+            address: view.address,
+            last_sealed: view.last_sealed.map(at),
+            key_elsewhere: view.key_elsewhere.map(at),
+            clock_offset_ms: view.clock_offset_ms,
+            no_block: view.no_block.map(|none| NoBlockJson { step: none.step.0, code: none.code, reason: none.reason }),
         }
     }
 }

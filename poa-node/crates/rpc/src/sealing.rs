@@ -13,6 +13,12 @@ pub struct SealingView {
     pub last_sealed: Option<(Step, BlockRef)>,
     /// Why the last step that was its own, or none of whose could be, gave no block; `None` after a block.
     pub no_block: Option<NoBlockView>,
+    /// The step and block (of an empty step: its parent) at which another node was seen to use this key. Nothing is
+    /// sealed then until an operator says that it is stopped.
+    pub key_elsewhere: Option<(Step, BlockRef)>,
+    /// By how many milliseconds our clock is ahead of the other authorities' (behind, if negative), the time that blocks
+    /// take on the way included; `None` before a block was announced to us.
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// A step without a block of ours.

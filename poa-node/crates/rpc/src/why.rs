@@ -294,7 +294,13 @@ mod tests {
     #[test]
     fn an_authority_says_why_it_made_no_block_and_forgets_it_later() {
         let no_block = |step| NoBlockView { step: Step(step), code: "catching_up", reason: "catching up".to_owned() };
-        let sealing = |step| SealingView { address: who(1), last_sealed: None, no_block: Some(no_block(step)) };
+        let sealing = |step| SealingView {
+            address: who(1),
+            last_sealed: None,
+            no_block: Some(no_block(step)),
+            key_elsewhere: None,
+            clock_offset_ms: None,
+        };
         let said = sentences(&engine(99), &steps(None, 99), Some(&sealing(97)));
         assert_eq!(said, [format!("This node ({}) made no block in step 97: catching up.", who(1))]);
         assert!(sentences(&engine(99), &steps(None, 99), Some(&sealing(50))).is_empty());
