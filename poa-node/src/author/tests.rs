@@ -1,5 +1,5 @@
 //! Authors on whole chains in temporary folders, with a clock in our hands.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a broken fixture should panic")]
 
 use alloy::{
     consensus::Transaction as _,
