@@ -15,7 +15,7 @@ use aurum_rpc::{NoBlockView, PeerView, PeersApi, SealingApi, SealingView};
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
 
-use crate::author::{Author, KeyElsewhere};
+use crate::author::{Author, KeyElsewhere, NoBlock};
 
 /// The chain behind the network's [`BlockSource`]. Our own faults go to `faults` as well: the node stops.
 #[derive(Debug)]
@@ -139,8 +139,12 @@ impl SealingApi for Sealer {
 
     fn status(&self) -> SealingView {
         let status = self.0.status();
-        let no_block =
-            status.no_block.map(|(step, why)| NoBlockView { step, code: why.code(), reason: why.to_string() });
+        let no_block = status.no_block.map(|(step, why)| NoBlockView {
+            step,
+            code: why.code(),
+            reason: why.to_string(),
+            intended: matches!(why, NoBlock::NothingToSeal | NoBlock::EmptyStep { .. }),
+        });
         let at = |found: KeyElsewhere| (found.step, BlockRef { number: found.number, hash: found.hash });
         SealingView {
             address: self.0.address(),

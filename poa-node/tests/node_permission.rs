@@ -48,8 +48,7 @@ async fn start(folder: &Path, spec: &Arc<ChainSpec>, name: &str, seals: bool, re
     let args = Args::parse_from(["poa-node", "--no-jsonrpc", "--no-ws"]);
     let mut config =
         Config::dev(&args.options, &folder.join(name), DevConfig { chain_id: 7, block_time: None }).unwrap();
-    let mut network =
-        NetworkConfig::new(node_key(name), "127.0.0.1:0".parse().unwrap(), 7, spec.header_format());
+    let mut network = NetworkConfig::new(node_key(name), "127.0.0.1:0".parse().unwrap(), 7, spec.header_format());
     network.reserved = reserved.to_vec();
     config.network = Some(network);
     config.dev = None;

@@ -30,6 +30,8 @@ pub struct NoBlockView {
     pub code: &'static str,
     /// The same for people.
     pub reason: String,
+    /// Whether it is as it should be: there was nothing to seal, or an empty step was broadcast instead.
+    pub intended: bool,
 }
 
 /// The author as JSON-RPC sees it. Implemented by the program; calls return at once.

@@ -160,7 +160,7 @@ fn pending_change(engine: &EngineStatus) -> Option<String> {
 /// What keeps this node's own author.
 fn own(engine: &EngineStatus, sealing: Option<&SealingView>) -> Option<String> {
     let sealing = sealing?;
-    let none = sealing.no_block.as_ref()?;
+    let none = sealing.no_block.as_ref().filter(|none| !none.intended)?;
     // An old word is history, unless it is why this node never seals.
     let round = u64::try_from(engine.validators.len()).unwrap_or(u64::MAX).saturating_mul(2);
     if engine.step.0.saturating_sub(none.step.0) > round {
@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn an_authority_says_why_it_made_no_block_and_forgets_it_later() {
-        let no_block = |step| NoBlockView { step: Step(step), code: "catching_up", reason: "catching up".to_owned() };
+        let reason = || "catching up".to_owned();
+        let no_block = |step| NoBlockView { step: Step(step), code: "catching_up", reason: reason(), intended: false };
         let sealing = |step| SealingView {
             address: who(1),
             last_sealed: None,
@@ -304,5 +305,8 @@ mod tests {
         let said = sentences(&engine(99), &steps(None, 99), Some(&sealing(97)));
         assert_eq!(said, [format!("This node ({}) made no block in step 97: catching up.", who(1))]);
         assert!(sentences(&engine(99), &steps(None, 99), Some(&sealing(50))).is_empty());
+        let mut idle = sealing(97);
+        idle.no_block = idle.no_block.map(|none| NoBlockView { intended: true, ..none });
+        assert!(sentences(&engine(99), &steps(None, 99), Some(&idle)).is_empty(), "an empty step is no problem");
     }
 }
