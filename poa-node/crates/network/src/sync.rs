@@ -53,6 +53,8 @@ enum Stop {
     Later,
     /// Its chain contradicts what is final here. Either side may be the odd one out, so nobody is blamed.
     Refused,
+    /// It does not keep the blocks we need: it began with a snapshot of a later state.
+    Lacks,
 }
 
 impl Sync {
@@ -89,7 +91,7 @@ impl Sync {
                 self.asker.penalise(peer, peer::LIED, "its chain is lighter than it claimed").await;
             }
             Ok(()) => {}
-            Err(Stop::Silent) => self.directory.avoid(&peer, AVOID_SILENT),
+            Err(Stop::Silent | Stop::Lacks) => self.directory.avoid(&peer, AVOID_SILENT),
             Err(Stop::Refused) => self.directory.avoid(&peer, AVOID_REFUSED),
             Err(Stop::Later | Stop::OtherBranch) => self.directory.avoid(&peer, AVOID_LATER),
             Err(Stop::Blame(penalty, why)) => {
@@ -108,7 +110,7 @@ impl Sync {
         loop {
             let answer = coming.await.ok().flatten().ok_or(Stop::Silent)?;
             let blocks = self.decode_range(answer, next, parent).await?;
-            let Some(last) = blocks.last() else { return Ok(()) };
+            let Some(last) = blocks.last() else { return self.judge_nothing(peer, next).await };
             parent = last.hash();
             next = last.number() + 1;
             let reached = self.directory.head(&peer).is_none_or(|head| next > head.number);
@@ -119,6 +121,20 @@ impl Sync {
                 return Ok(());
             }
         }
+    }
+
+    /// A peer gave no block from `next` on: it has none although its head is above, or this is its end.
+    async fn judge_nothing(&self, peer: PeerId, next: BlockNumber) -> Result<(), Stop> {
+        if self.directory.head(&peer).is_none_or(|head| head.number < next) {
+            return Ok(());
+        }
+        let answer = self.asker.ask(peer, &SyncRequest::Hashes(vec![next])).await.ok_or(Stop::Silent)?;
+        let hashes = Hashes::from_bytes(&answer).map_err(|error| malformed(&error))?.hashes;
+        if hashes.first() == Some(&B256::ZERO) {
+            tracing::debug!(%peer, next, "the peer does not keep blocks from here on");
+            return Err(Stop::Lacks);
+        }
+        Ok(())
     }
 
     async fn common_ancestor(&self, peer: PeerId, theirs: BlockNumber) -> Result<BlockNumber, Stop> {

@@ -236,3 +236,40 @@ async fn a_head_that_is_claimed_and_not_delivered_costs_the_liar_its_connection(
     .await;
     stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_began_with_a_snapshot_is_passed_over_and_not_blamed() {
+    // A source without the blocks between genesis and block 20.
+    struct Restored(Arc<FakeChain>);
+    impl BlockSource for Restored {
+        fn status(&self) -> aurum_network::ChainStatus {
+            self.0.status()
+        }
+        fn contains(&self, hash: alloy::primitives::B256) -> bool {
+            self.0.contains(hash)
+        }
+        fn hash_at(&self, number: u64) -> Option<alloy::primitives::B256> {
+            self.0.hash_at(number).filter(|_| number == 0 || number >= 20)
+        }
+        fn block(&self, hash: alloy::primitives::B256) -> Option<alloy::primitives::Bytes> {
+            self.0.block(hash)
+        }
+        fn import(&self, block: aurum_types::SealedBlock) -> Verdict {
+            self.0.import(block)
+        }
+    }
+    let whole = FakeChain::new(genesis(b"g"));
+    whole.grow(30, 1, b"chain");
+    let fresh = Node::start(config(1, &[]), FakeChain::new(genesis(b"g"))).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let restored = Arc::new(Restored(whole.clone()));
+    let pool = fresh.pool.clone();
+    let peer = aurum_network::run(config(2, &[fresh.enode()]), restored, pool, stop.clone()).await.unwrap();
+    until("connected", || !peer.peers().is_empty()).await;
+    let other = Node::start(config(3, &[fresh.enode()]), whole.clone()).await;
+    until("synced from the peer that has all blocks", || fresh.chain.status().number == 30).await;
+    assert_eq!(fresh.net.counters().peers_penalised, 0);
+    assert!(!peer.peers().is_empty(), "the other one is a peer still");
+    drop(other);
+    stop.cancel();
+}
