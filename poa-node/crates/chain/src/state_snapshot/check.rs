@@ -112,7 +112,7 @@ pub(super) fn read(
         match kind {
             Kind::Block if order.totals == Totals::default() => {
                 let block = check_block(&decode(&file, &payload)?, &format).map_err(|reason| file.damaged(reason))?;
-                check_link(blocks.last(), &block, genesis_hash)?;
+                check_link(blocks.last(), &block, genesis)?;
                 blocks.push(block);
             }
             Kind::Code => {
@@ -188,22 +188,25 @@ fn check_block(record: &BlockRecord, format: &HeaderFormat) -> Result<CheckedBlo
     Ok(CheckedBlock { sealed, receipts, senders, score: Score(record.score) })
 }
 
-/// A block follows the one before it in the file; block 1 follows genesis.
-fn check_link(before: Option<&CheckedBlock>, block: &CheckedBlock, genesis: B256) -> Result<(), SnapshotError> {
+/// A block follows the one before it in the file, and block 1 follows genesis: number, hash and score.
+fn check_link(before: Option<&CheckedBlock>, block: &CheckedBlock, genesis: &Header) -> Result<(), SnapshotError> {
     let header = block.sealed.header();
-    let parent = match before {
-        Some(before) if before.sealed.number().checked_add(1) != Some(header.number) => None,
-        Some(before) if before.score.plus(header.difficulty) != block.score => {
-            return Err(SnapshotError::refused(format_args!("the score of block {} does not add up", header.number)));
-        }
-        Some(before) => Some(before.sealed.hash()),
-        None if header.number == 1 => Some(genesis),
-        None => Some(header.parent_hash),
+    let before = match before {
+        Some(before) => (before.sealed.number(), before.sealed.hash(), before.score),
+        None if header.number == 1 => (0, genesis.hash_slow(), Score(genesis.difficulty)),
+        None => return Ok(()),
     };
-    if parent == Some(header.parent_hash) {
-        return Ok(());
+    let (number, hash, score) = before;
+    if number.checked_add(1) != Some(header.number) || hash != header.parent_hash {
+        return Err(SnapshotError::refused(format_args!(
+            "block {} does not follow the block before it",
+            header.number
+        )));
     }
-    Err(SnapshotError::refused(format_args!("block {} does not follow the block before it", header.number)))
+    if score.plus(header.difficulty) != block.score {
+        return Err(SnapshotError::refused(format_args!("the score of block {} does not add up", header.number)));
+    }
+    Ok(())
 }
 
 fn check_tip(manifest: &Manifest, blocks: &[CheckedBlock]) -> Result<(), SnapshotError> {
@@ -213,6 +216,10 @@ fn check_tip(manifest: &Manifest, blocks: &[CheckedBlock]) -> Result<(), Snapsho
     let header = last.sealed.header();
     if header.number != manifest.number || header.state_root != manifest.state_root {
         return Err(SnapshotError::refused("its manifest contradicts the header of its block"));
+    }
+    let consensus = Snapshot::decode(&manifest.consensus)?;
+    if Score(consensus.tip.score()) != last.score {
+        return Err(SnapshotError::refused("its consensus state has another score than its last block"));
     }
     let expected = manifest.number.min(BLOCKS);
     if blocks.len() as u64 != expected {

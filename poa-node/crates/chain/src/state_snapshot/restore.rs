@@ -28,20 +28,37 @@ pub fn restore_snapshot(
     if path.exists() {
         return Err(SnapshotError::refused(format_args!("there is something at {} already", path.display())));
     }
-    match fs::remove_dir_all(draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    remove(draft)?;
     fs::create_dir_all(draft)?;
+    let summary = match fill(spec, genesis, input, draft) {
+        Ok(summary) => summary,
+        Err(error) => {
+            // What was refused leaves nothing; that this too may fail is the smaller trouble.
+            let _ = remove(draft);
+            return Err(error);
+        }
+    };
+    fs::rename(draft, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()?;
+    Ok(summary)
+}
+
+/// Makes a whole database in an empty folder; it is closed and on disk when this returns.
+fn fill(spec: &ChainSpec, genesis: &Header, input: impl Read, draft: &Path) -> Result<SnapshotSummary, SnapshotError> {
     let mut sink = RestoreSink { restore: Restore::open(draft)? };
     let checked = read(spec, genesis, input, &mut sink)?;
     check_root(&checked.summary, sink.restore.root())?;
     let blocks: Vec<_> = checked.blocks.into_iter().map(restored).collect();
     sink.restore.finish(genesis, &blocks, &checked.consensus)?;
-    fs::rename(draft, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(folder)?.sync_all()?;
     Ok(checked.summary)
+}
+
+fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn restored(checked: CheckedBlock) -> RestoredBlock {
