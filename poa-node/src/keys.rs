@@ -79,7 +79,10 @@ pub fn unlock(address: Address, folders: &[PathBuf], passwords: &[PathBuf]) -> R
     }
     for path in passwords {
         let text = fs::read_to_string(path).map_err(|source| KeyError::File { path: path.clone(), source })?;
-        for line in Zeroizing::new(text).lines() {
+        let text = Zeroizing::new(text);
+        // Parity takes a line without the blanks around it; a password that has some is tried as it stands first.
+        let trimmed = text.lines().filter(|line| line.trim() != *line).map(str::trim);
+        for line in text.lines().chain(trimmed) {
             match keygen::unlock(&keystore, &Password::from(line)) {
                 Ok(secret) if secret.address() == address => return Ok(KeySigner::new(secret.to_secret_key())),
                 Ok(secret) => {

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::primitives::keccak256;
 use serde_json::{Value, json};
 
 /// The development chain's only authority seals here, with its key in a keystore.
@@ -210,9 +211,12 @@ fn snapshots(network: &Network, latest: u64) {
         assert!(!success && report["error"].as_str().unwrap().contains("damaged"), "{name}: {report}");
         let (report, success) = network.run("f", &["snapshot", "restore", name]);
         assert!(!success && report["error"].as_str().unwrap().contains("damaged"), "{name}: {report}");
-        assert!(!network.path("f/chains/dev/db").exists());
+        assert!(!network.path("f/chains/dev/db").exists() && !network.path("f/chains/dev/db.restoring").exists());
     }
-    // The refused restore counts as an interrupted one: a node says so instead of starting from nothing.
+    lies(network, &bytes);
+    // As a restore that was killed leaves it: a node says so instead of starting from nothing.
+    fs::create_dir_all(network.path("f/chains/dev/db.restoring")).unwrap();
+    fs::write(network.path("f/chains/dev/db.restoring/CURRENT"), "MANIFEST-000001\n").unwrap();
     let node = network.command("f", &["--no-jsonrpc", "--no-ws", "--port", "0"]).output().unwrap();
     let log = String::from_utf8_lossy(&node.stderr).into_owned();
     assert!(!node.status.success() && log.contains("interrupted"), "{log}");
@@ -238,4 +242,54 @@ fn snapshots(network: &Network, latest: u64) {
     fs::copy(network.path("a/chains/dev/last_sealed"), network.path("f/chains/dev/last_sealed")).unwrap();
     let next = report["latest"]["number"].as_u64().unwrap() + 2;
     network.grow("f", next);
+}
+
+/// A snapshot with every chunk as `change` gives it (`None` leaves it out), checksums made anew: the format as it is
+/// documented, written a second time.
+fn rewritten(bytes: &[u8], mut change: impl FnMut(usize, u8, &[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
+    let (magic, mut rest) = bytes.split_at(16);
+    let mut out = magic.to_vec();
+    let mut before = keccak256(magic);
+    let mut index = 0;
+    while let [kind, a, b, c, d, chunk @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        if let Some(payload) = change(index, *kind, &chunk[..length]) {
+            let mut head = vec![*kind];
+            head.extend(u32::try_from(payload.len()).unwrap().to_be_bytes());
+            before = keccak256([before.as_slice(), &head, &payload].concat());
+            out.extend([&head[..], &payload, before.as_slice()].concat());
+        }
+        rest = &chunk[length + 32..];
+        index += 1;
+    }
+    out
+}
+
+/// Checksums keep nobody from lying; everything but the manifest's consensus state is proved.
+fn lies(network: &Network, bytes: &[u8]) {
+    let keep = |_: usize, _: u8, payload: &[u8]| Some(payload.to_vec());
+    assert_eq!(rewritten(bytes, keep), bytes, "the format is the documented one");
+    let mut chunks = Vec::new();
+    rewritten(bytes, |index, kind, payload| {
+        chunks.push((index, kind, payload.len()));
+        keep(index, kind, payload)
+    });
+    let refused = |what: &str, lie: Vec<u8>| {
+        fs::write(network.path("lie"), lie).unwrap();
+        let (report, success) = network.run("f", &["snapshot", "verify", "lie"]);
+        assert!(!success && report["error"].is_string(), "{what}: {report}");
+    };
+    for (lied, kind, length) in chunks.iter().copied().filter(|(_, kind, _)| *kind != 1) {
+        refused("a chunk is left out", rewritten(bytes, |index, _, payload| (index != lied).then(|| payload.to_vec())));
+        for position in [0, length / 3, length / 2, length.saturating_sub(1)] {
+            let lie = rewritten(bytes, |index, _, payload| {
+                let mut payload = payload.to_vec();
+                if index == lied && position < payload.len() {
+                    payload[position] ^= 1;
+                }
+                Some(payload)
+            });
+            refused(&format!("byte {position} of a chunk of kind {kind}"), lie);
+        }
+    }
 }

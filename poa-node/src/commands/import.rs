@@ -119,6 +119,13 @@ impl Run<'_> {
                 self.tell();
                 continue;
             }
+            if block.number() == 0 {
+                let expected = self.chain.genesis_hash();
+                let reason =
+                    format!("the file is of the chain with genesis {}, this one's is {expected}", block.hash());
+                let (number, hash) = (Some(0), Some(block.hash()));
+                return Ok((batch, Some(Stopped { number, hash, rule: "genesis_hash", reason })));
+            }
             size += next.len();
             batch.push(block);
         }

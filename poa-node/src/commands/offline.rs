@@ -22,7 +22,7 @@ pub(super) fn open(folder: &ChainFolder) -> anyhow::Result<Chain> {
         folder.folder.display(),
         folder.restoring().display()
     );
-    Chain::open(config(folder)).context("stop the node first if it is running")
+    Ok(Chain::open(config(folder))?)
 }
 
 /// What the chain in a folder is opened with.

@@ -53,7 +53,7 @@ const fn engine(error: &InvalidBlock) -> &'static str {
         InvalidBlock::TimestampTooFarAhead { .. } => "timestamp_not_ahead",
         InvalidBlock::TimestampNotAfterParent { .. } => "timestamp_after_parent",
         InvalidBlock::BaseFee { .. } => "base_fee",
-        InvalidBlock::Uncles { .. } => "uncles",
+        InvalidBlock::Uncles { .. } | InvalidBlock::Uncle { .. } | InvalidBlock::UncleHeader { .. } => "uncles",
         InvalidBlock::DifficultyOutOfBounds { .. } => "difficulty_bound",
         InvalidBlock::Difficulty { .. } => "difficulty",
         InvalidBlock::StepTooFarAhead { .. } => "step_not_ahead",

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Folder,
-    chain::{Genesis, SpecArgs, load},
+    chain::Genesis,
     export::into_file,
     json::{bytes, uint64},
     offline,
@@ -27,7 +27,7 @@ pub enum SnapshotCommand {
     /// Write the state at the newest final block to a file
     Create(Box<WithFolder>),
     /// Check a file: every checksum, block, code and leaf, and the state root against its block's header
-    Verify(Verify),
+    Verify(Box<WithFolder>),
     /// Make a node's folder from a file; the folder must not hold this chain yet
     Restore(Box<WithFolder>),
 }
@@ -42,51 +42,42 @@ pub struct WithFolder {
     pub folder: Folder,
 }
 
-/// Which file, which chain.
-#[derive(Debug, clap::Args)]
-pub struct Verify {
-    /// Snapshot file
-    pub file: PathBuf,
-    /// The chain.
-    #[command(flatten)]
-    pub spec: SpecArgs,
-}
-
 impl SnapshotCommand {
     /// Runs it.
     ///
     /// # Errors
     /// When a node is using the folder, the file cannot be read or written, or a snapshot is refused.
     pub fn run(self, before: Options, config: Option<PathBuf>) -> anyhow::Result<Answer> {
-        match self {
-            Self::Create(args) => create(&args.file, &ChainFolder::resolve(&args.folder.options(before, config)?)?),
-            Self::Verify(args) => {
-                let loaded = load(&args.spec.or(before.chain), false)?;
-                let genesis = Genesis::of(&loaded.spec)?;
-                let summary = verify_snapshot(&loaded.spec, &genesis.header, open(&args.file)?)?;
-                Ok(Answer::yes(describe(&args.file, &summary)))
-            }
-            Self::Restore(args) => restore(&args.file, &ChainFolder::resolve(&args.folder.options(before, config)?)?),
-        }
+        let (run, args): (fn(&Path, &ChainFolder) -> anyhow::Result<SnapshotSummary>, _) = match self {
+            Self::Create(args) => (create, args),
+            Self::Verify(args) => (verify, args),
+            Self::Restore(args) => (restore, args),
+        };
+        let WithFolder { file, folder } = *args;
+        let folder = ChainFolder::resolve(&folder.options(before, config)?)?;
+        Ok(Answer::yes(describe(&file, &run(&file, &folder)?)))
     }
 }
 
-fn create(file: &Path, folder: &ChainFolder) -> anyhow::Result<Answer> {
+fn verify(file: &Path, folder: &ChainFolder) -> anyhow::Result<SnapshotSummary> {
+    let genesis = Genesis::of(&folder.spec)?;
+    Ok(verify_snapshot(&folder.spec, &genesis.header, open(file)?)?)
+}
+
+fn create(file: &Path, folder: &ChainFolder) -> anyhow::Result<SnapshotSummary> {
     anyhow::ensure!(offline::has_database(&folder.database), "no chain in {}", folder.database.display());
     // No certificate is at hand here; an empty one says so.
     let certificate = |_: &aurum_chain::Chain, _, _| Bytes::new();
-    let summary = into_file(file, |out| Ok(create_snapshot(offline::config(folder), certificate, out)?))?;
-    Ok(Answer::yes(describe(file, &summary)))
+    into_file(file, |out| Ok(create_snapshot(offline::config(folder), certificate, out)?))
 }
 
-fn restore(file: &Path, folder: &ChainFolder) -> anyhow::Result<Answer> {
+fn restore(file: &Path, folder: &ChainFolder) -> anyhow::Result<SnapshotSummary> {
     let input = open(file)?;
     let genesis = Genesis::of(&folder.spec)?;
     std::fs::create_dir_all(&folder.folder)
         .with_context(|| format!("cannot make the folder {}", folder.folder.display()))?;
     let draft = folder.restoring();
-    let summary = restore_snapshot(&folder.spec, &genesis.header, input, &folder.database, &draft)?;
-    Ok(Answer::yes(describe(file, &summary)))
+    Ok(restore_snapshot(&folder.spec, &genesis.header, input, &folder.database, &draft)?)
 }
 
 fn open(file: &Path) -> anyhow::Result<impl Read> {

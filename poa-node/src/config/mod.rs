@@ -104,6 +104,9 @@ pub enum ConfigError {
         /// What about it.
         source: SpecError,
     },
+    /// The chain spec asks for rules that cannot be executed exactly.
+    #[error(transparent)]
+    Rules(#[from] aurum_evm::UnsupportedRules),
     /// No chain was named.
     #[error("which chain? give its spec with --chain FILE, or start a development chain with `poa-node dev`")]
     NoChain,
@@ -224,6 +227,7 @@ impl ChainFolder {
     /// [`ConfigError`] about the spec.
     pub fn resolve(options: &Options) -> Result<Self, ConfigError> {
         let spec = read_spec(options)?;
+        aurum_evm::check_rules(&spec)?;
         let folder = Places::of(options, &spec).chain;
         Ok(Self { spec, database: folder.join("db"), folder })
     }

@@ -154,3 +154,78 @@ const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv"
 "dklen":32,"prf":"hmac-sha256","salt":"ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd"},
 "mac":"517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2"},"id":"3198bc9c-6672-5ab3-d995-4942343ae5b6",
 "version":3}"#;
+
+#[test]
+fn flags_have_one_meaning_each() {
+    <Args as clap::CommandFactory>::command().debug_assert();
+}
+
+#[test]
+fn flags_of_parity_without_effect_are_named_and_its_older_names_work() {
+    let args = ["poa-node", "--no-warp", "--pruning", "archive", "--rpcport", "7", "--gas-floor-target", "0x7A1200"];
+    let (args, warnings) = Args::parse_from(args).complete().unwrap();
+    assert_eq!(warnings, ["--no-warp has no effect in this node", "--pruning has no effect in this node"]);
+    assert_eq!((args.options.jsonrpc_port, args.options.gas_floor_target), (Some(7), Some(8_000_000)));
+}
+
+#[test]
+fn options_may_stand_before_a_command_and_after_it() {
+    let args = Args::parse_from(["poa-node", "-d", "a", "--chain", "b", "import", "file", "--chain", "c"]);
+    let Some(crate::cli::Command::Import(import)) = args.command else { panic!("import") };
+    let options = import.folder.options(args.options, None).unwrap();
+    assert_eq!((options.base_path, options.chain), (Some("a".into()), Some("c".into())));
+}
+
+#[test]
+fn a_filter_of_targets_leaves_everything_else_at_info() {
+    let filter = |flag: &str| Args::parse_from(["poa-node", "-l", flag]).log_filter();
+    assert_eq!(filter("engine=trace,miner=trace"), "info,engine=trace,miner=trace");
+    assert_eq!(filter("debug"), "debug");
+    assert_eq!(filter("warn,aurum_chain=debug"), "warn,aurum_chain=debug");
+}
+
+#[test]
+fn a_node_with_peers_elsewhere_listens_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = NodeKey::from_bytes([7; 32]).unwrap().id();
+    let peers = folder.path().join("reserved_peers");
+    let listens = |host: &str, more: &[&str]| {
+        fs::write(&peers, format!("enode://{id}@{host}:30303\n")).unwrap();
+        let mut args = vec!["--reserved-peers", peers.to_str().unwrap()];
+        args.extend(more);
+        resolve(folder.path(), &args).unwrap().network.unwrap().listen.to_string()
+    };
+    assert_eq!(listens("host1", &[]), "0.0.0.0:30303");
+    assert_eq!(listens("10.0.0.7", &["--ports-shift", "10"]), "0.0.0.0:30313");
+    assert_eq!(listens("127.0.0.1", &[]), "127.0.0.1:30303");
+    assert_eq!(listens("localhost", &[]), "127.0.0.1:30303");
+    assert_eq!(listens("host1", &["--interface", "local"]), "127.0.0.1:30303");
+}
+
+#[test]
+fn strict_refuses_a_spec_with_warnings() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_str!("../dev/spec.json").replacen("\"name\"", "\"nonsense\": 1, \"name\"", 1);
+    let path = folder.path().join("odd.json");
+    fs::write(&path, text).unwrap();
+    let (path, base) = (path.to_str().unwrap(), folder.path().join("base"));
+    let args = ["--chain", path, "-d", base.to_str().unwrap()];
+    assert!(Config::resolve(&options(&args)).is_ok());
+    let error = Config::resolve(&options(&[&args[..], &["--strict"]].concat())).unwrap_err().to_string();
+    assert!(error.contains("nonsense"), "{error}");
+}
+
+#[test]
+fn a_keystore_is_found_in_a_folder_of_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("base/keys/consortium");
+    fs::create_dir_all(&keys).unwrap();
+    fs::write(keys.join("UTC--vector"), KEYSTORE).unwrap();
+    let password = folder.path().join("password");
+    // Parity passes over blanks at a line's ends.
+    fs::write(&password, "testpassword \r\n").unwrap();
+    let address = "0x008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b";
+    let config =
+        resolve(folder.path(), &["--engine-signer", address, "--password", password.to_str().unwrap()]).unwrap();
+    assert_eq!(config.sealing.unwrap().signer.address(), address.parse::<Address>().unwrap());
+}
