@@ -37,6 +37,13 @@ const IGNORED: [&str; 20] = [
     "subprotocolName",
 ];
 
+/// EIPs that Nethermind's keys (and of EIP-86 old Parity's) name, beside those with a field of their own. Some of them
+/// cannot be executed; a spec that makes them active is then refused, not read past.
+const NAMED_EIPS: [u64; 29] = [
+    86, 1153, 2200, 2537, 2935, 3651, 3855, 3860, 4788, 4844, 4895, 5656, 6110, 6780, 7002, 7251, 7516, 7594, 7623,
+    7642, 7691, 7702, 7825, 7883, 7918, 7934, 7939, 7951, 8037,
+];
+
 impl Params {
     /// Whether an EIP after London is active in the block with this number and Unix time.
     pub fn later_eip_active(&self, eip: u64, number: BlockNumber, timestamp: u64) -> bool {
@@ -202,8 +209,8 @@ fn parse_later_eips(params: &mut Params, o: &mut Object, n: &mut Notes) -> Resul
             (None, Some(digits)) => (digits, false),
             (None, None) => continue,
         };
-        // `+7` and `007` parse as numbers and are no EIP's name.
-        let Some(eip) = digits.parse::<u64>().ok().filter(|eip| eip.to_string() == digits) else { continue };
+        // `+7` and `007` parse as numbers and are no EIP's name; a number nobody knows is an unknown key like any other.
+        let Some(eip) = NAMED_EIPS.into_iter().find(|eip| eip.to_string() == digits) else { continue };
         let Some(node) = o.take(&key) else { continue };
         let from = node.u64(n)?;
         if by_time {
