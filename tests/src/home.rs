@@ -9,7 +9,7 @@ use alloy::{eips::BlockNumberOrTag, providers::Provider};
 use anyhow::{Result, ensure};
 
 use crate::{
-    consortium::{ChainOptions, Consortium},
+    consortium::{Authority, ChainOptions, Consortium},
     node::Node,
     ports::Ports,
     wait,
@@ -37,13 +37,7 @@ impl Home {
         let logs = folder.join("logs");
         let mut authorities = Vec::new();
         for (index, authority) in (0..options.authorities).zip(&consortium.authorities) {
-            let config = consortium.shared.join(&authority.name).join("authority.toml");
-            let mut args = common_args(&consortium.spec(), &folder.join("home").join(&authority.name));
-            args.extend(["--config".to_owned(), config.display().to_string()]);
-            args.extend(["--keys-path".to_owned(), authority.folder.join("keys").display().to_string()]);
-            args.extend(["--password".to_owned(), authority.password_file().display().to_string()]);
-            args.extend(["--node-key".to_owned(), authority.folder.join("node.key").display().to_string()]);
-            args.extend(["--reserved-peers".to_owned(), consortium.reserved_peers().display().to_string()]);
+            let mut args = authority_args(&consortium, authority, &folder.join("home").join(&authority.name));
             args.extend(port_args(ports.p2p(index), ports.authority_http(index), ports.metrics(index + 1)));
             let name = format!("authority-{}", index + 1);
             authorities.push(Node::new(&name, args, ports.authority_http(index), &logs)?);
@@ -169,6 +163,21 @@ pub struct ObserverPorts {
     pub http: u16,
     /// Prometheus.
     pub metrics: u16,
+}
+
+/// What an authority's node is started with wherever it runs, with its data in `data`: everything but ports and interfaces.
+pub(crate) fn authority_args(consortium: &Consortium, authority: &Authority, data: &Path) -> Vec<String> {
+    let mut args = common_args(&consortium.spec(), data);
+    for (name, path) in [
+        ("--config", consortium.shared.join(&authority.name).join("authority.toml")),
+        ("--keys-path", authority.folder.join("keys")),
+        ("--password", authority.password_file()),
+        ("--node-key", authority.folder.join("node.key")),
+        ("--reserved-peers", consortium.reserved_peers()),
+    ] {
+        args.extend([name.to_owned(), path.display().to_string()]);
+    }
+    args
 }
 
 fn common_args(spec: &Path, data: &Path) -> Vec<String> {

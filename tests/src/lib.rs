@@ -7,6 +7,8 @@ pub mod containers;
 pub mod council;
 pub mod foreign;
 pub mod home;
+pub mod hosts;
+pub mod netns;
 pub mod node;
 pub mod ports;
 pub mod process;

@@ -12,7 +12,7 @@ use alloy::{
 };
 use anyhow::{Context, Result};
 
-use crate::{process::binary, program::Program, wait};
+use crate::{netns::Host, process::binary, program::Program, wait};
 
 /// How long a node may take to answer after its start.
 pub const START_LIMIT: Duration = Duration::from_secs(60);
@@ -21,6 +21,7 @@ pub const START_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Node {
     program: Program,
+    address: String,
     http_port: u16,
 }
 
@@ -35,12 +36,22 @@ impl Node {
 
     /// A node of any program: anvil, where a test needs another's chain.
     pub fn of_program(name: &str, program: PathBuf, args: Vec<String>, http_port: u16, logs: &Path) -> Self {
-        Self { program: Program::new(name, program, args, logs), http_port }
+        Self { program: Program::new(name, program, args, logs), address: "127.0.0.1".to_owned(), http_port }
+    }
+
+    /// A node of our own on a host of its own.
+    ///
+    /// # Errors
+    /// When the program was not built.
+    pub fn on(host: &Host, name: &str, args: Vec<String>, http_port: u16, logs: &Path) -> Result<Self> {
+        let args = host.inside(&binary("poa-node")?).into_iter().chain(args).collect();
+        let program = Program::new(name, PathBuf::from("ip"), args, logs);
+        Ok(Self { program, address: host.management.clone(), http_port })
     }
 
     /// URL of its HTTP JSON-RPC.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http_port)
+        format!("http://{}:{}", self.address, self.http_port)
     }
 
     /// A client of it.

@@ -30,6 +30,11 @@ impl Program {
         &self.name
     }
 
+    /// Its log, of all its lives.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Its arguments, to change them between two starts.
     pub const fn args_mut(&mut self) -> &mut Vec<String> {
         &mut self.args

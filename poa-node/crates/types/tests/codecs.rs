@@ -40,37 +40,53 @@ prop_compose! {
     fn data(limit: usize)(bytes in vec(any::<u8>(), 0..limit)) -> Bytes { bytes.into() }
 }
 
+/// A seal field as it stands in a header: a string, a number, or a list, as the empty steps are.
+fn seal_field() -> impl Strategy<Value = Bytes> {
+    let encoded = |value: &dyn Encodable| {
+        let mut out = Vec::new();
+        value.encode(&mut out);
+        Bytes::from(out)
+    };
+    prop_oneof![
+        data(70).prop_map(move |field| encoded(&field)),
+        any::<u64>().prop_map(move |step| encoded(&step)),
+        vec(data(70), 0..4).prop_map(move |list| encoded(&list)),
+    ]
+}
+
 /// A header and the format it is in.
 fn header() -> impl Strategy<Value = (Header, HeaderFormat)> {
     (
         (word(), address(), word(), word(), number(), any::<u64>(), any::<u64>()),
-        (data(40), vec(data(70), 0..4), any::<Option<u64>>(), any::<u8>()),
+        (data(40), vec(seal_field(), 0..4), any::<Option<u64>>(), any::<Option<u64>>(), any::<[u8; 256]>()),
     )
-        .prop_map(|((hash, author, root, other, difficulty, number, time), (extra_data, seal, fee, bloom))| {
-            let header = Header {
-                parent_hash: hash,
-                uncles_hash: other,
-                author,
-                state_root: root,
-                transactions_root: other,
-                receipts_root: hash,
-                logs_bloom: Bloom::repeat_byte(bloom),
-                difficulty,
-                number,
-                gas_limit: time / 3,
-                gas_used: time / 7,
-                timestamp: time,
-                extra_data,
-                seal: seal.iter().map(|field| alloy::rlp::encode(field).into()).collect(),
-                base_fee_per_gas: fee,
-            };
-            let format = HeaderFormat {
-                base_fee_from: fee.map(|_| number),
-                empty_steps_from: None,
-                genesis_base_fee: fee.is_some(),
-            };
-            (header, format)
-        })
+        .prop_map(
+            |((hash, author, root, other, difficulty, number, time), (extra_data, seal, fee, steps, bloom))| {
+                let header = Header {
+                    parent_hash: hash,
+                    uncles_hash: other,
+                    author,
+                    state_root: root,
+                    transactions_root: other,
+                    receipts_root: hash,
+                    logs_bloom: Bloom::from(bloom),
+                    difficulty,
+                    number,
+                    gas_limit: time / 3,
+                    gas_used: time / 7,
+                    timestamp: time,
+                    extra_data,
+                    seal,
+                    base_fee_per_gas: fee,
+                };
+                let format = HeaderFormat {
+                    base_fee_from: fee.map(|_| number),
+                    empty_steps_from: steps,
+                    genesis_base_fee: fee.is_some(),
+                };
+                (header, format)
+            },
+        )
 }
 
 fn receipt() -> impl Strategy<Value = Receipt> {
@@ -166,8 +182,43 @@ proptest! {
         let mut rest = bytes.as_slice();
         prop_assert_eq!(&Header::decode(&mut rest, &format).unwrap(), &header);
         prop_assert_eq!(rest, &[0x80]);
+        prop_assert_eq!(header.hash_slow(), keccak256(&bytes[..bytes.len() - 1]));
         bytes.truncate(bytes.len() - 2);
         prop_assert!(Header::decode(&mut bytes.as_slice(), &format).is_err());
+    }
+
+    /// No two encodings of one header: what differs in a bit is refused, or is another header with just these bytes.
+    #[test]
+    fn a_bit_of_a_header_changes_it_or_makes_it_none((header, format) in header(), bit in any::<prop::sample::Index>()) {
+        let mut bytes = alloy::rlp::encode(&header);
+        let bit = bit.index(bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let mut rest = bytes.as_slice();
+        if let Ok(changed) = Header::decode(&mut rest, &format) {
+            prop_assert_ne!(&changed, &header);
+            prop_assert_eq!(alloy::rlp::encode(&changed), &bytes[..bytes.len() - rest.len()]);
+        }
+    }
+
+    /// The seal hash leaves out step and signature, and nothing else (aura.md §1.2; OpenEthereum `header_seal_hash`).
+    #[test]
+    fn the_seal_hash_covers_all_but_step_and_signature((header, format) in header(), field in 0usize..8) {
+        let sealed = header.seal_hash(&format);
+        let mut other = header.clone();
+        other.seal.iter_mut().take(2).for_each(|field| *field = alloy::rlp::encode(7u64).into());
+        prop_assert_eq!(other.seal_hash(&format), sealed);
+        let mut other = header.clone();
+        match field {
+            0 => other.parent_hash.0[31] ^= 1,
+            1 => other.author.0[19] ^= 1,
+            2 => other.state_root.0[0] ^= 1,
+            3 => other.timestamp ^= 1,
+            4 => other.gas_used ^= 1,
+            5 => other.difficulty ^= U256::from(1),
+            6 => other.extra_data = [&other.extra_data[..], &[0]].concat().into(),
+            _ => other.base_fee_per_gas = Some(header.base_fee_per_gas.map_or(0, |fee| fee ^ 1)),
+        }
+        prop_assert_ne!(other.seal_hash(&format), sealed);
     }
 
     #[test]

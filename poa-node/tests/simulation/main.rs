@@ -1,0 +1,263 @@
+//! A consortium in one thread: seeded chance, virtual time, a network that delays, doubles, reorders, loses and splits,
+//! nodes that stop and start, authorities that cheat. [`check`] says what must hold at every moment.
+//!
+//! Two kinds of nodes run under the same network and the same checks: [`whole`] ones (database, EVM, pool, author) for
+//! hundreds of steps, and [`model`]s made of the engine's pure parts for thousands.
+//!
+//! What rolling finality promises (aura.md §1.10), and what is asserted, is this:
+//!
+//! - always, whatever network and cheats do: a node never leaves a block that is final to it; a block is final only if
+//!   enough distinct authorities have signed it or a descendant; an honest authority seals no step twice; no honest node
+//!   accepts what the permission contract forbids; a restart changes nothing;
+//! - no two final blocks at one height, as long as any two quorums have an honest authority in common, blocks travel within
+//!   a step among those who hear each other, and who is reunited agrees before the next partition;
+//! - reunited nodes agree, and finality advances, within a bounded number of steps.
+//!
+//! It promises no more: [`regrouping_before_all_agree_can_finalize_two_blocks_without_any_fault`] and
+//! [`one_cloned_key_breaks_a_bare_majority_of_three`] find two final blocks, which also shows that these checks can fail.
+//! That gap is what finality certificates close.
+//!
+//! `AURUM_SEED` runs one seed instead of the usual ones; a failure prints the seed to set.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod check;
+mod dice;
+mod kit;
+mod model;
+mod replica;
+mod script;
+mod whole;
+mod world;
+
+use std::sync::Arc;
+
+use check::Violation;
+use kit::{Kit, STEP};
+use model::Flaws;
+use script::{honest, models, models_with, patience, wholes, with_faulty};
+use world::{Links, Role, World};
+
+/// Prints, when a run fails or panics, how to repeat it.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("AURUM_SEED={} repeats the failed run", self.0);
+        }
+    }
+}
+
+/// Runs `run` for the seeds from 1 to `count`, or for the one of `AURUM_SEED`.
+fn seeds(count: u64, run: impl Fn(u64)) {
+    let only = std::env::var("AURUM_SEED").ok().map(|seed| seed.parse().expect("AURUM_SEED is a number"));
+    for seed in only.map_or(1..=count, |seed| seed..=seed) {
+        let _repeat = Seed(seed);
+        run(seed);
+    }
+}
+
+fn held(result: Result<(), Violation>) {
+    if let Err(violation) = result {
+        panic!("{violation}");
+    }
+}
+
+/// Consortia in which any two quorums have an honest authority in common, even with these faults.
+fn sound_consortia() -> Vec<(usize, bool, Vec<Role>)> {
+    let cast = vec![
+        (4, true, vec![]),
+        (4, true, vec![Role::Clone(1)]),
+        (4, true, vec![Role::TwoBlocks]),
+        (4, false, vec![Role::OutOfTurn]),
+        (4, true, vec![Role::Forbidden]),
+        (5, false, vec![]),
+        (7, true, vec![Role::Clone(1), Role::TwoBlocks]),
+        (7, false, vec![]),
+    ];
+    for (count, two_thirds, faulty) in &cast {
+        assert!(count + faulty.len() < 2 * Kit::new(*count, *two_thirds).quorum());
+    }
+    cast
+}
+
+#[test]
+fn thousands_of_steps_break_no_promise() {
+    seeds(3, |seed| {
+        for (count, two_thirds, faulty) in sound_consortia() {
+            let kit = Arc::new(Kit::new(count, two_thirds));
+            let mut world = models(seed, &kit, Links::BOUNDED, &with_faulty(count, &faulty), true);
+            let result = script::one_at_a_time(&mut world, 40);
+            assert!(result.is_ok(), "{count} authorities, two thirds {two_thirds}, {faulty:?}: {result:?}");
+            assert_eq!(world.check.conflicts, 0);
+        }
+    });
+}
+
+#[test]
+fn whole_nodes_break_no_promise() {
+    seeds(1, |seed| {
+        for (count, two_thirds, faulty) in
+            [(4, true, vec![Role::Clone(1)]), (4, true, vec![Role::Forbidden]), (4, false, vec![Role::TwoBlocks])]
+        {
+            let kit = Arc::new(Kit::new(count, two_thirds));
+            let mut world = wholes(seed, &kit, Links::BOUNDED, &with_faulty(count, &faulty), |_| false);
+            let result = script::one_at_a_time(&mut world, 8);
+            assert!(result.is_ok(), "{count} authorities, two thirds {two_thirds}, {faulty:?}: {result:?}");
+        }
+    });
+}
+
+#[test]
+fn a_whole_node_and_its_model_tell_the_same_history_twice() {
+    let run = |seed| {
+        let kit = Arc::new(Kit::new(4, true));
+        let mut world = wholes(seed, &kit, Links::BOUNDED, &honest(4), |_| false);
+        held(script::one_at_a_time(&mut world, 2));
+        world.history()
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+/// Without a bound on delays, losses and clocks, and without peace between partitions, agreement is not promised. All else
+/// is.
+#[test]
+fn an_unbounded_network_breaks_nothing_but_agreement() {
+    let (mut agreed, mut parted) = (0, 0);
+    for (count, two_thirds, faulty) in
+        [(4, true, vec![]), (4, true, vec![Role::TwoBlocks]), (7, false, vec![Role::Clone(1)]), (7, true, vec![])]
+    {
+        let kit = Arc::new(Kit::new(count, two_thirds));
+        for seed in 1..=10 {
+            let _repeat = Seed(seed);
+            let mut world = models(seed, &kit, Links::UNBOUNDED, &with_faulty(count, &faulty), false);
+            held(script::all_at_once(&mut world, 60));
+            world.set_links(Links::BOUNDED);
+            (0..world.len()).for_each(|node| world.skew(node, 0));
+            world.heal();
+            let one_way = one_way_is_open(&world);
+            match world.converge(patience(count)) {
+                Ok(()) if world.check.conflicts == 0 => agreed += 1,
+                Err(Violation::NotLive { .. }) | Ok(()) if !one_way || world.check.conflicts > 0 => parted += 1,
+                other => panic!("seed {seed}, {count} authorities: {other:?}"),
+            }
+        }
+    }
+    println!("{agreed} runs ended in one chain, {parted} with final blocks on different branches");
+    assert!(agreed > parted, "{agreed} to {parted}");
+}
+
+/// Whether the heaviest branch holds whatever is final to anybody: then everybody can follow it.
+fn one_way_is_open(world: &World) -> bool {
+    let standing: Vec<_> = world.honest().iter().map(|node| (*node, world.replica(*node).standing())).collect();
+    standing.iter().any(|(node, candidate)| {
+        standing.iter().all(|(_, other)| {
+            let Some(below) = other.finalized.number.checked_sub(1) else { return true };
+            let path = world.replica(*node).path_to(candidate.head.hash, below, 1);
+            path.first().is_some_and(|block| block.hash() == other.finalized.hash)
+        })
+    })
+}
+
+/// The cloning attack: one key seals on both sides of a partition.
+fn clone_across_a_partition(seed: u64, count: usize, two_thirds: bool) -> Result<(), Violation> {
+    let kit = Arc::new(Kit::new(count, two_thirds));
+    let cast = with_faulty(count, &[Role::Clone(1)]);
+    let mut world = models(seed, &kit, Links::BOUNDED, &cast, true);
+    world.run_steps(10)?;
+    // Half of the honest with the one, half with the other.
+    let mut groups: Vec<_> = (0..cast.len()).map(|node| node % 2).collect();
+    (groups[count - 1], groups[count]) = (0, 1);
+    world.partition(groups);
+    world.run_steps(5 * count as u64)?;
+    world.heal();
+    world.converge(patience(count))
+}
+
+#[test]
+fn one_cloned_key_breaks_a_bare_majority_of_three() {
+    seeds(5, |seed| {
+        for count in [3, 5, 7] {
+            let result = clone_across_a_partition(seed, count, false);
+            assert!(matches!(result, Err(Violation::TwoFinal { .. })), "{count} authorities: {result:?}");
+        }
+    });
+}
+
+#[test]
+fn one_cloned_key_breaks_neither_an_even_majority_nor_two_thirds() {
+    seeds(5, |seed| {
+        for (count, two_thirds) in [(4, false), (6, false), (4, true), (5, true), (7, true)] {
+            let result = clone_across_a_partition(seed, count, two_thirds);
+            assert!(result.is_ok(), "{count} authorities, two thirds {two_thirds}: {result:?}");
+        }
+    });
+}
+
+#[test]
+fn regrouping_before_all_agree_can_finalize_two_blocks_without_any_fault() {
+    let kit = Arc::new(Kit::new(4, true));
+    let regrouped = |seed| {
+        let mut world = models(seed, &kit, Links::BOUNDED, &honest(4), true);
+        for _ in 0..100 {
+            let first = world.dice.index(3) + 1;
+            world.partition((0..4).map(|node| usize::from(node == 0 || node == first)).collect());
+            let steps = world.dice.in_range(1..6);
+            world.run_steps(steps)?;
+        }
+        Ok(())
+    };
+    let found = (1..=50).find(|seed| matches!(regrouped(*seed), Err(Violation::TwoFinal { .. })));
+    assert!(found.is_some(), "OpenEthereum's rule promises less than this network would need");
+}
+
+/// Four of seven make blocks final, three have more turns: the branch that comes is heavier, and lacks a final block.
+fn a_heavier_branch_without_a_final_block(flaws: Flaws) -> Result<(), Violation> {
+    let kit = Arc::new(Kit::new(7, false));
+    let mut world = models_with(1, &kit, Links::BOUNDED, &honest(7), true, |_| flaws);
+    world.run_steps(7)?;
+    // Who is next belongs to the three.
+    let next = usize::try_from((kit::START / STEP + 7) % 7).unwrap();
+    world.partition((0..7).map(|node| usize::from((node + 7 - next) % 7 < 3)).collect());
+    world.run_steps(10)?;
+    world.heal();
+    world.converge(patience(7))
+}
+
+#[test]
+fn a_node_that_ignores_finality_in_its_fork_choice_is_caught() {
+    held(a_heavier_branch_without_a_final_block(Flaws::default()));
+    let result = a_heavier_branch_without_a_final_block(Flaws { reverts_final: true, ..Flaws::default() });
+    assert!(matches!(result, Err(Violation::Reverted { .. })), "{result:?}");
+}
+
+#[test]
+fn a_node_that_shows_a_block_before_it_is_on_disk_is_caught() {
+    let run = |flaws: Flaws| -> Result<(), Violation> {
+        let kit = Arc::new(Kit::new(3, true));
+        let mut world = models_with(1, &kit, Links::BOUNDED, &honest(3), true, |_| flaws);
+        // Right after whoever's turn it is has sealed.
+        world.run_for(100)?;
+        for _ in 0..6 {
+            world.run_steps(1)?;
+            (0..3).try_for_each(|node| world.start(node))?;
+        }
+        Ok(())
+    };
+    held(run(Flaws::default()));
+    let result = run(Flaws { forgets_its_last_block: true, ..Flaws::default() });
+    assert!(matches!(result, Err(Violation::SealedTwice { .. })), "{result:?}");
+}
+
+#[test]
+fn a_node_that_asks_no_permission_contract_is_caught() {
+    let cast = with_faulty(4, &[Role::Forbidden]);
+    let kit = Arc::new(Kit::new(4, true));
+    let flaws = |node| Flaws { permits_everything: node == 0, ..Flaws::default() };
+    let result = models_with(1, &kit, Links::BOUNDED, &cast, true, flaws).run_steps(12);
+    assert!(matches!(result, Err(Violation::NotPermitted { node: 0, .. })), "{result:?}");
+    let result = wholes(1, &kit, Links::BOUNDED, &cast, |node| node == 0).run_steps(12);
+    assert!(matches!(result, Err(Violation::NotPermitted { node: 0, .. })), "{result:?}");
+    held(wholes(1, &kit, Links::BOUNDED, &cast, |_| false).run_steps(12));
+}

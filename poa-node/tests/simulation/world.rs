@@ -1,0 +1,431 @@
+//! The network, the clock and the misfortunes: events in the order of their virtual time, and of equal times in the order
+//! in which they were planned. All chance comes from [`Dice`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use alloy::primitives::{Address, B256, keccak256};
+use aurum_aura::StepSchedule;
+use aurum_types::{BlockNumber, SealedBlock, Step};
+
+use crate::{
+    check::{Check, Violation},
+    dice::Dice,
+    kit::{Kit, START, STEP, millis},
+    replica::{Replica, Verdict},
+};
+
+/// Blocks in one answer to a question.
+const BATCH: usize = 4_096;
+/// How far below its final block a node asks for blocks, so that one that ignores finality could go wrong.
+const FURTHER: BlockNumber = 64;
+/// Milliseconds after which a lost message is sent again, where the network does not lose it for good.
+const RESEND: u64 = 150;
+
+/// How messages travel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Links {
+    /// Shortest and longest time on the way, milliseconds.
+    pub(crate) delay: (u64, u64),
+    /// Of a hundred messages.
+    pub(crate) lost: u64,
+    /// Of a hundred messages.
+    pub(crate) twice: u64,
+    /// Whether a lost message is lost for good, or sent again until it is there, as by TCP.
+    pub(crate) for_good: bool,
+}
+
+impl Links {
+    /// Messages get lost, double and overtake each other, but among nodes that are connected a block, a question for its
+    /// parents and the answer take less than a step.
+    pub(crate) const BOUNDED: Self = Self { delay: (20, 900), lost: 10, twice: 10, for_good: false };
+    /// No bound on anything.
+    pub(crate) const UNBOUNDED: Self = Self { delay: (20, 3 * STEP), lost: 20, twice: 10, for_good: true };
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Honest,
+    /// One of several nodes with one key. Each seals in the key's steps, a block of its own.
+    Clone(u8),
+    /// Seals two blocks in its steps, one for each half of the others.
+    TwoBlocks,
+    /// Also seals when it is not its turn.
+    OutOfTurn,
+    /// Seals what the permission contract forbids, and believes in it.
+    Forbidden,
+}
+
+#[derive(Clone)]
+enum Message {
+    Block(Arc<SealedBlock>),
+    /// For the blocks from above a height up to a block.
+    Ask(B256, BlockNumber),
+    Answer(Vec<SealedBlock>),
+}
+
+enum Event {
+    Tick(usize),
+    Deliver { from: usize, to: usize, message: Message },
+}
+
+struct Node {
+    replica: Box<dyn Replica>,
+    role: Role,
+    up: bool,
+    /// Milliseconds its clock is ahead; negative if it is behind.
+    skew: i64,
+    /// Blocks that came too early by its clock.
+    early: Vec<(usize, SealedBlock)>,
+    /// Blocks that were asked for in this step.
+    asked: BTreeSet<B256>,
+}
+
+/// One run.
+pub(crate) struct World {
+    pub(crate) kit: Arc<Kit>,
+    pub(crate) dice: Dice,
+    pub(crate) check: Check,
+    links: Links,
+    steps: StepSchedule,
+    nodes: Vec<Node>,
+    /// Which of the groups that hear each other a node is in.
+    groups: Vec<usize>,
+    queue: BTreeMap<(u64, u64), Event>,
+    planned: u64,
+    now: u64,
+    /// Transactions of the client so far.
+    submitted: u64,
+    /// A hash over everything that happened.
+    history: B256,
+}
+
+impl World {
+    /// Nodes with their roles; all hear each other.
+    pub(crate) fn new(
+        seed: u64,
+        kit: &Arc<Kit>,
+        links: Links,
+        nodes: Vec<(Role, Box<dyn Replica>)>,
+        conflicts_end_the_run: bool,
+    ) -> Self {
+        let genesis = nodes[0].1.block(nodes[0].1.standing().head.hash).expect("genesis");
+        let check = Check::new(nodes.len(), &genesis, conflicts_end_the_run);
+        let mut world = Self {
+            kit: Arc::clone(kit),
+            dice: Dice::new(seed),
+            check,
+            links,
+            steps: StepSchedule::new(&kit.spec.engine),
+            groups: vec![0; nodes.len()],
+            nodes: Vec::new(),
+            queue: BTreeMap::new(),
+            planned: 0,
+            now: START,
+            submitted: 0,
+            history: B256::ZERO,
+        };
+        for (index, (role, mut replica)) in nodes.into_iter().enumerate() {
+            replica.set_clock(millis(START));
+            world.nodes.push(Node { replica, role, up: true, skew: 0, early: Vec::new(), asked: BTreeSet::new() });
+            world.plan_tick(index);
+        }
+        world
+    }
+
+    pub(crate) const fn history(&self) -> B256 {
+        self.history
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn replica(&self, node: usize) -> &dyn Replica {
+        &*self.nodes[node].replica
+    }
+
+    /// The nodes of honest authorities.
+    pub(crate) fn honest(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|node| self.nodes[*node].role == Role::Honest).collect()
+    }
+
+    /// From now on only nodes of the same group hear each other; what is on its way between others is lost.
+    pub(crate) fn partition(&mut self, groups: Vec<usize>) {
+        self.groups = groups;
+    }
+
+    /// All hear each other again.
+    pub(crate) fn heal(&mut self) {
+        self.groups.fill(0);
+    }
+
+    pub(crate) fn set_links(&mut self, links: Links) {
+        self.links = links;
+    }
+
+    /// Sets a node's clock ahead (or behind, if negative) by so many milliseconds.
+    pub(crate) fn skew(&mut self, node: usize, by: i64) {
+        self.nodes[node].skew = by;
+    }
+
+    /// The node's process ends.
+    pub(crate) fn stop(&mut self, node: usize) {
+        self.nodes[node].up = false;
+        self.nodes[node].early.clear();
+    }
+
+    /// It starts again, from disk, and looks at the clock at once.
+    pub(crate) fn start(&mut self, node: usize) -> Result<(), Violation> {
+        let clock = self.clock_of(node);
+        let replica = &mut self.nodes[node].replica;
+        let before = replica.standing();
+        replica.restart();
+        replica.set_clock(millis(clock));
+        let after = replica.standing();
+        self.nodes[node].up = true;
+        self.act(node)?;
+        if self.nodes[node].role == Role::Honest && before != after {
+            return Err(Violation::Restart { node, before, after });
+        }
+        Ok(())
+    }
+
+    /// A client sends every honest node that runs a transaction that is allowed and one that is not.
+    pub(crate) fn submit(&mut self) -> Result<(), Violation> {
+        let (allowed, forbidden) = (self.kit.transfer(self.submitted), self.kit.forbidden());
+        self.submitted += 1;
+        for node in self.honest() {
+            let Node { replica, up, .. } = &mut self.nodes[node];
+            if *up && (replica.submit(&allowed) == Some(false) || replica.submit(&forbidden) == Some(true)) {
+                return Err(Violation::Pool { node });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_steps(&mut self, steps: u64) -> Result<(), Violation> {
+        self.run_for(steps * STEP)
+    }
+
+    /// Lets so many milliseconds pass.
+    pub(crate) fn run_for(&mut self, time: u64) -> Result<(), Violation> {
+        let until = self.now + time;
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 < until) {
+            let ((at, _), event) = entry.remove_entry();
+            self.now = at;
+            match event {
+                Event::Tick(node) => {
+                    self.plan_tick(node);
+                    if self.nodes[node].up {
+                        self.set_clock(node);
+                        self.nodes[node].asked.clear();
+                        self.retry_early(node)?;
+                        self.tell_head(node);
+                        self.act(node)?;
+                    }
+                }
+                Event::Deliver { from, to, message } => {
+                    if self.nodes[to].up && self.groups[from] == self.groups[to] {
+                        self.set_clock(to);
+                        self.receive(to, from, message)?;
+                    }
+                }
+            }
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    /// Runs until all honest nodes have one head and it, or a later one, has made final what was the highest head at the
+    /// beginning.
+    ///
+    /// # Errors
+    /// [`Violation::NotLive`] after `most` steps.
+    pub(crate) fn converge(&mut self, most: u64) -> Result<(), Violation> {
+        let honest = self.honest();
+        let standing = |world: &Self| -> (Vec<B256>, Vec<BlockNumber>, Vec<BlockNumber>) {
+            let all = honest.iter().map(|node| world.nodes[*node].replica.standing());
+            let all: Vec<_> = all.collect();
+            let numbers = all.iter().map(|one| one.head.number).collect();
+            (
+                all.iter().map(|one| one.head.hash).collect(),
+                numbers,
+                all.iter().map(|one| one.finalized.number).collect(),
+            )
+        };
+        let target = standing(self).1.into_iter().max().unwrap_or_default();
+        for _ in 0..most * 4 {
+            self.run_for(STEP / 4)?;
+            let (heads, _, finalized) = standing(self);
+            if heads.iter().all(|head| *head == heads[0]) && finalized.iter().all(|number| *number >= target) {
+                return Ok(());
+            }
+        }
+        let (_, heads, finalized) = standing(self);
+        Err(Violation::NotLive { steps: most, heads, finalized })
+    }
+
+    fn clock_of(&self, node: usize) -> u64 {
+        self.now.saturating_add_signed(self.nodes[node].skew)
+    }
+
+    fn set_clock(&mut self, node: usize) {
+        let clock = millis(self.clock_of(node));
+        self.nodes[node].replica.set_clock(clock);
+    }
+
+    fn step_of(&self, node: usize) -> Step {
+        self.steps.step_at(millis(self.clock_of(node)))
+    }
+
+    fn plan(&mut self, after: u64, event: Event) {
+        self.planned += 1;
+        self.queue.insert((self.now + after, self.planned), event);
+    }
+
+    /// A node looks at the clock a moment after each step begins by it.
+    fn plan_tick(&mut self, node: usize) {
+        let to_next = STEP - self.clock_of(node) % STEP;
+        let moment = self.dice.in_range(1..50);
+        self.plan(to_next + moment, Event::Tick(node));
+    }
+
+    fn retry_early(&mut self, node: usize) -> Result<(), Violation> {
+        for (from, block) in std::mem::take(&mut self.nodes[node].early) {
+            self.take(node, from, &block)?;
+        }
+        Ok(())
+    }
+
+    /// As nodes do all the time: whoever missed something asks then.
+    fn tell_head(&mut self, node: usize) {
+        let replica = &self.nodes[node].replica;
+        if let Some(head) = replica.block(replica.standing().head.hash).filter(|head| head.number() > 0) {
+            self.tell_all(node, &head);
+        }
+    }
+
+    fn tell_all(&mut self, node: usize, block: &SealedBlock) {
+        let block = Arc::new(block.clone());
+        for to in (0..self.nodes.len()).filter(|to| *to != node) {
+            self.send(node, to, Message::Block(Arc::clone(&block)));
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: Message) {
+        if self.groups[from] != self.groups[to] {
+            return;
+        }
+        let Links { delay: (shortest, longest), lost, twice, for_good } = self.links;
+        let copies = if self.dice.percent(twice) { 2 } else { 1 };
+        for _ in 0..copies {
+            let mut delay = self.dice.in_range(shortest..longest);
+            if self.dice.percent(lost) {
+                if for_good {
+                    continue;
+                }
+                delay = (delay + RESEND).min(longest);
+            }
+            self.plan(delay, Event::Deliver { from, to, message: message.clone() });
+        }
+    }
+
+    fn receive(&mut self, node: usize, from: usize, message: Message) -> Result<(), Violation> {
+        match message {
+            Message::Block(block) => self.take(node, from, &block),
+            Message::Ask(hash, above) => {
+                let path = self.nodes[node].replica.path_to(hash, above, BATCH);
+                if !path.is_empty() {
+                    self.send(node, from, Message::Answer(path));
+                }
+                Ok(())
+            }
+            Message::Answer(blocks) => blocks.iter().try_for_each(|block| self.take(node, from, block)),
+        }
+    }
+
+    /// A block came to `node`.
+    fn take(&mut self, node: usize, from: usize, block: &SealedBlock) -> Result<(), Violation> {
+        let Node { replica, role, early, asked, .. } = &mut self.nodes[node];
+        let (role, verdict) = (*role, replica.import(block));
+        match verdict {
+            Verdict::Accepted => {
+                self.accepted(node, block)?;
+                self.tell_all(node, block);
+            }
+            Verdict::UnknownParent => {
+                // Lower than any branch that an honest node would follow may start.
+                let above = replica.standing().finalized.number.saturating_sub(FURTHER);
+                if asked.insert(block.hash()) {
+                    self.send(node, from, Message::Ask(block.hash(), above));
+                }
+            }
+            Verdict::Early => early.push((from, block.clone())),
+            Verdict::Invalid(reason) if role == Role::Honest && self.is_honest(block.header().author) => {
+                return Err(Violation::HonestBlockRefused { node, number: block.number(), reason });
+            }
+            Verdict::Known | Verdict::RevertsFinal | Verdict::Invalid(_) => {}
+        }
+        Ok(())
+    }
+
+    fn accepted(&mut self, node: usize, block: &SealedBlock) -> Result<(), Violation> {
+        if self.nodes[node].role != Role::Honest {
+            return Ok(());
+        }
+        let standing = self.nodes[node].replica.standing();
+        let mut event = self.history.to_vec();
+        event.extend([&node.to_be_bytes()[..], block.hash().as_slice(), standing.head.hash.as_slice()].concat());
+        event.extend(self.now.to_be_bytes());
+        self.history = keccak256(event);
+        self.check.accepted(&self.kit, node, block, &standing)
+    }
+
+    fn is_honest(&self, author: Address) -> bool {
+        let kit = &self.kit;
+        let byzantine = |node: &Node| node.role != Role::Honest;
+        // Nodes stand in the order of the validators; further clones come after them.
+        !self.nodes.iter().zip(&kit.validators).any(|(node, one)| byzantine(node) && *one == author)
+    }
+
+    /// The node's turn to do what authorities do in a step.
+    fn act(&mut self, node: usize) -> Result<(), Violation> {
+        let step = self.step_of(node);
+        let Node { replica, role, .. } = &mut self.nodes[node];
+        let turn = replica.is_its_turn(step);
+        match *role {
+            Role::Honest => {
+                if let Some(block) = replica.seal(step) {
+                    self.check.sealed(&block)?;
+                    self.accepted(node, &block)?;
+                    self.tell_all(node, &block);
+                }
+            }
+            Role::Clone(variant) if turn => self.forge(node, step, variant, false),
+            Role::Forbidden if turn => self.forge(node, step, 0, true),
+            Role::OutOfTurn => self.forge(node, step, 0, false),
+            Role::TwoBlocks if turn => {
+                let blocks = [replica.forge(step, 1, false), replica.forge(step, 2, false)].map(Arc::new);
+                replica.import(&blocks[0]);
+                for to in (0..self.nodes.len()).filter(|to| *to != node) {
+                    let half = usize::from(self.dice.percent(50));
+                    self.send(node, to, Message::Block(Arc::clone(&blocks[half])));
+                }
+            }
+            Role::Clone(_) | Role::Forbidden | Role::TwoBlocks => {}
+        }
+        Ok(())
+    }
+
+    fn forge(&mut self, node: usize, step: Step, variant: u8, forbidden: bool) {
+        let replica = &mut self.nodes[node].replica;
+        let block = replica.forge(step, variant, forbidden);
+        replica.import(&block);
+        self.tell_all(node, &block);
+    }
+}
