@@ -80,8 +80,8 @@ struct Node {
     skew: i64,
     /// Blocks that came too early by its clock.
     early: Vec<(usize, SealedBlock)>,
-    /// Blocks that were asked for in this step.
-    asked: BTreeSet<B256>,
+    /// Nodes that were asked in this step: one question each is enough to learn their heads.
+    asked: BTreeSet<usize>,
 }
 
 /// One run.
@@ -337,7 +337,12 @@ impl World {
 
     fn receive(&mut self, node: usize, from: usize, message: Message) -> Result<(), Violation> {
         match message {
-            Message::Block(block) => self.take(node, from, &block),
+            Message::Block(block) => {
+                if self.take(node, from, &block)? {
+                    self.tell_all(node, &block);
+                }
+                Ok(())
+            }
             Message::Ask(hash, above) => {
                 let path = self.nodes[node].replica.path_to(hash, above, BATCH);
                 if !path.is_empty() {
@@ -345,23 +350,23 @@ impl World {
                 }
                 Ok(())
             }
-            Message::Answer(blocks) => blocks.iter().try_for_each(|block| self.take(node, from, block)),
+            Message::Answer(blocks) => blocks.iter().try_for_each(|block| self.take(node, from, block).map(drop)),
         }
     }
 
-    /// A block came to `node`.
-    fn take(&mut self, node: usize, from: usize, block: &SealedBlock) -> Result<(), Violation> {
+    /// A block came to `node`; tells whether it is new and good.
+    fn take(&mut self, node: usize, from: usize, block: &SealedBlock) -> Result<bool, Violation> {
         let Node { replica, role, early, asked, .. } = &mut self.nodes[node];
         let (role, verdict) = (*role, replica.import(block));
         match verdict {
             Verdict::Accepted => {
                 self.accepted(node, block)?;
-                self.tell_all(node, block);
+                return Ok(true);
             }
             Verdict::UnknownParent => {
                 // Lower than any branch that an honest node would follow may start.
                 let above = replica.standing().finalized.number.saturating_sub(FURTHER);
-                if asked.insert(block.hash()) {
+                if asked.insert(from) {
                     self.send(node, from, Message::Ask(block.hash(), above));
                 }
             }
@@ -371,7 +376,7 @@ impl World {
             }
             Verdict::Known | Verdict::RevertsFinal | Verdict::Invalid(_) => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     fn accepted(&mut self, node: usize, block: &SealedBlock) -> Result<(), Violation> {
