@@ -188,9 +188,9 @@ async fn a_wrong_clock_and_a_key_in_two_places_stop_nobody_else() -> Result<()> 
     }
     // Ten seconds are three steps and more: early blocks, that may be offered again, and not bad ones.
     let (story, mut hosts) = begin("clocks", 3, 1).await?;
-    for offset in ["+10s", "-10s"] {
-        runs_with_a_clock(&mut hosts, offset).await?;
-        story.say(&format!("with the fourth clock at {offset} the others went on; with its clock right, so did it"));
+    for (offset, what) in [("+10s", "ahead"), ("-10s", "behind")] {
+        runs_with_a_clock(&mut hosts, offset, what).await?;
+        story.say(&format!("at {offset} the fourth said so and the others went on; with its clock right, so did it"));
     }
     one_key_twice(&mut hosts, &story).await?;
     hosts.stop()?;
@@ -204,7 +204,15 @@ fn libfaketime() -> Result<PathBuf> {
     found.context("libfaketime is not installed: run tests/setup test")
 }
 
-async fn runs_with_a_clock(hosts: &mut Hosts, offset: &str) -> Result<()> {
+/// Waits until a node says `words`, in any of its lives.
+async fn says(node: &Node, words: &str) -> Result<()> {
+    wait::until(&format!("{} says that {words}", node.name()), LIMIT, || async {
+        Ok(fs::read_to_string(node.log())?.contains(words).then_some(()))
+    })
+    .await
+}
+
+async fn runs_with_a_clock(hosts: &mut Hosts, offset: &str, what: &str) -> Result<()> {
     hosts.nodes[3].stop()?;
     let library = libfaketime()?.display().to_string();
     // Only the time of day is wrong: timers run as they should.
@@ -221,6 +229,7 @@ async fn runs_with_a_clock(hosts: &mut Hosts, offset: &str) -> Result<()> {
     let own = finalized(&hosts.nodes[3]).await?;
     hosts.nodes[0].finalizes(own.number, LIMIT).await?;
     keeps(&hosts.nodes[..3], own).await?;
+    says(&hosts.nodes[3], &format!("our clock is {what}")).await?;
 
     hosts.nodes[3].stop()?;
     hosts.start(LIMIT).await?;
@@ -248,13 +257,24 @@ async fn one_key_twice(hosts: &mut Hosts, story: &Story) -> Result<()> {
     })
     .await?;
     for node in [&hosts.nodes[3], &twin] {
-        wait::until(&format!("{} notices that its key seals elsewhere", node.name()), LIMIT, || async {
-            Ok(fs::read_to_string(node.log())?.contains("another node seals with our key").then_some(()))
-        })
-        .await?;
+        says(node, "another node seals with our key").await?;
+    }
+    let silent = latest(&hosts.nodes[0]).await?.number + 1;
+    hosts.nodes[0].finalizes(silent + 4, LIMIT).await?;
+    for number in silent..=silent + 4 {
+        let sealed = block(&hosts.nodes[0], number).await?.context("a final block")?;
+        ensure!(sealed.author != author, "the key sealed {sealed:?} after both nodes had noticed");
     }
     twin.stop()?;
     hosts.agree(LIMIT).await?;
-    story.say("two nodes with one key both said so, and the others went on");
+    story.say("two nodes with one key both said so and stopped sealing; the others went on");
+
+    hosts.nodes[3].stop()?;
+    hosts.nodes[3].args_mut().push("--resume-sealing".to_owned());
+    hosts.start(LIMIT).await?;
+    let head = latest(&hosts.nodes[0]).await?.number;
+    seals_above(&hosts.nodes[0], author, head).await?;
+    hosts.agree(LIMIT).await?;
+    story.say("told that the other is gone, the first seals again");
     Ok(())
 }
