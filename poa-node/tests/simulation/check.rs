@@ -29,8 +29,8 @@ pub(crate) enum Violation {
     NotPermitted { node: usize, number: BlockNumber },
     /// An honest node refused an honest block for good.
     HonestBlockRefused { node: usize, number: BlockNumber, reason: String },
-    /// A node came back from a restart another.
-    Restart { node: usize, before: Standing, after: Standing },
+    /// A node came back from a restart another: how it stood before and after.
+    Restart { node: usize, stood: Box<[Standing; 2]> },
     /// A pool took what is forbidden, or refused what is not.
     Pool { node: usize },
     /// Reunited for so many steps, the honest nodes do not agree, or finality does not advance.

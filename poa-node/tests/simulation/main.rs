@@ -11,7 +11,9 @@
 //!   accepts what the permission contract forbids; a restart changes nothing;
 //! - no two final blocks at one height, as long as any two quorums have an honest authority in common, blocks travel within
 //!   a step among those who hear each other, and who is reunited agrees before the next partition;
-//! - reunited nodes agree, and finality advances, within a bounded number of steps.
+//! - reunited nodes agree, and finality advances, within a bounded number of steps, as long as the honest of any quorum
+//!   outnumber all others. Otherwise the faulty can side with those to whom less is final, and neither side gives way: that
+//!   is the only stall that is let pass ([`kept`]).
 //!
 //! It promises no more: [`regrouping_before_all_agree_can_finalize_two_blocks_without_any_fault`] and
 //! [`one_cloned_key_breaks_a_bare_majority_of_three`] find two final blocks, which also shows that these checks can fail.
@@ -31,6 +33,8 @@ mod world;
 
 use std::sync::Arc;
 
+use alloy::primitives::U256;
+use aurum_types::SealedBlock;
 use check::Violation;
 use kit::{Kit, STEP};
 use model::Flaws;
@@ -81,6 +85,19 @@ fn sound_consortia() -> Vec<(usize, bool, Vec<Role>)> {
     cast
 }
 
+/// Fails unless the run broke no promise. A stall is none where the heaviest branch lacks what is final to somebody, and
+/// the faulty are so many that they can keep it the heaviest.
+fn kept(world: &World, result: Result<(), Violation>, faulty: &[Role]) {
+    let (count, quorum) = (world.kit.validators.len(), world.kit.quorum());
+    let outnumbered = 2 * quorum > count + 2 * faulty.len();
+    match result {
+        Ok(()) => {}
+        Err(Violation::NotLive { .. }) if !outnumbered && !one_way_is_open(world) => println!("stalled: {faulty:?}"),
+        Err(violation) => panic!("{count} authorities, {quorum} are a quorum, {faulty:?}: {violation}"),
+    }
+    assert_eq!(world.check.conflicts, 0);
+}
+
 #[test]
 fn thousands_of_steps_break_no_promise() {
     seeds(3, |seed| {
@@ -88,8 +105,7 @@ fn thousands_of_steps_break_no_promise() {
             let kit = Arc::new(Kit::new(count, two_thirds));
             let mut world = models(seed, &kit, Links::BOUNDED, &with_faulty(count, &faulty), true);
             let result = script::one_at_a_time(&mut world, 40);
-            assert!(result.is_ok(), "{count} authorities, two thirds {two_thirds}, {faulty:?}: {result:?}");
-            assert_eq!(world.check.conflicts, 0);
+            kept(&world, result, &faulty);
         }
     });
 }
@@ -103,7 +119,7 @@ fn whole_nodes_break_no_promise() {
             let kit = Arc::new(Kit::new(count, two_thirds));
             let mut world = wholes(seed, &kit, Links::BOUNDED, &with_faulty(count, &faulty), |_| false);
             let result = script::one_at_a_time(&mut world, 8);
-            assert!(result.is_ok(), "{count} authorities, two thirds {two_thirds}, {faulty:?}: {result:?}");
+            kept(&world, result, &faulty);
         }
     });
 }
@@ -151,13 +167,13 @@ fn an_unbounded_network_breaks_nothing_but_agreement() {
 /// Whether the heaviest branch holds whatever is final to anybody: then everybody can follow it.
 fn one_way_is_open(world: &World) -> bool {
     let standing: Vec<_> = world.honest().iter().map(|node| (*node, world.replica(*node).standing())).collect();
-    standing.iter().any(|(node, candidate)| {
-        standing.iter().all(|(_, other)| {
-            let Some(below) = other.finalized.number.checked_sub(1) else { return true };
-            let path = world.replica(*node).path_to(candidate.head.hash, below, 1);
-            path.first().is_some_and(|block| block.hash() == other.finalized.hash)
-        })
-    })
+    let branches = standing.iter().map(|(node, at)| world.replica(*node).path_to(at.head.hash, 0, usize::MAX));
+    let score =
+        |branch: &Vec<SealedBlock>| branch.iter().fold(U256::ZERO, |sum, block| sum + block.header().difficulty);
+    let heaviest = branches.max_by_key(score).unwrap_or_default();
+    standing
+        .iter()
+        .all(|(_, at)| at.finalized.number == 0 || heaviest.iter().any(|block| block.hash() == at.finalized.hash))
 }
 
 /// The cloning attack: one key seals on both sides of a partition.

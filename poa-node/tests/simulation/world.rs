@@ -189,7 +189,7 @@ impl World {
         self.nodes[node].up = true;
         self.act(node)?;
         if self.nodes[node].role == Role::Honest && before != after {
-            return Err(Violation::Restart { node, before, after });
+            return Err(Violation::Restart { node, stood: Box::new([before, after]) });
         }
         Ok(())
     }
@@ -313,11 +313,11 @@ impl World {
     fn tell_all(&mut self, node: usize, block: &SealedBlock) {
         let block = Arc::new(block.clone());
         for to in (0..self.nodes.len()).filter(|to| *to != node) {
-            self.send(node, to, Message::Block(Arc::clone(&block)));
+            self.send(node, to, &Message::Block(Arc::clone(&block)));
         }
     }
 
-    fn send(&mut self, from: usize, to: usize, message: Message) {
+    fn send(&mut self, from: usize, to: usize, message: &Message) {
         if self.groups[from] != self.groups[to] {
             return;
         }
@@ -346,7 +346,7 @@ impl World {
             Message::Ask(hash, above) => {
                 let path = self.nodes[node].replica.path_to(hash, above, BATCH);
                 if !path.is_empty() {
-                    self.send(node, from, Message::Answer(path));
+                    self.send(node, from, &Message::Answer(path));
                 }
                 Ok(())
             }
@@ -367,7 +367,7 @@ impl World {
                 // Lower than any branch that an honest node would follow may start.
                 let above = replica.standing().finalized.number.saturating_sub(FURTHER);
                 if asked.insert(from) {
-                    self.send(node, from, Message::Ask(block.hash(), above));
+                    self.send(node, from, &Message::Ask(block.hash(), above));
                 }
             }
             Verdict::Early => early.push((from, block.clone())),
@@ -419,7 +419,7 @@ impl World {
                 replica.import(&blocks[0]);
                 for to in (0..self.nodes.len()).filter(|to| *to != node) {
                     let half = usize::from(self.dice.percent(50));
-                    self.send(node, to, Message::Block(Arc::clone(&blocks[half])));
+                    self.send(node, to, &Message::Block(Arc::clone(&blocks[half])));
                 }
             }
             Role::Clone(_) | Role::Forbidden | Role::TwoBlocks => {}
