@@ -10,6 +10,7 @@ mod permissions;
 mod receipts;
 mod restart;
 mod service;
+mod snapshots;
 mod stall;
 mod steps;
 mod view;

@@ -46,6 +46,11 @@ impl std::ops::Deref for Node {
 }
 
 impl Node {
+    /// Closes the chain; the folder stays.
+    pub fn close(&mut self) {
+        self.chain = None;
+    }
+
     /// Closes the chain and opens the folder again.
     pub fn reopen(&mut self, kit: &Kit) {
         self.chain = None;
