@@ -79,6 +79,7 @@ fn defaults_are_parity_s() {
         params.validate_service_transactions_transition,
         aura.empty_steps_transition,
         aura.two_thirds_majority_transition,
+        aura.finality_certificates_transition,
         aura.posdao_transition,
     ] {
         assert_eq!(never, None);
@@ -91,6 +92,20 @@ fn defaults_are_parity_s() {
     assert_eq!(genesis.transactions_root, alloy_trie::EMPTY_ROOT_HASH);
     assert_eq!(genesis.seal, vec![vec![0x80]]);
     assert!(!params.gas_free && params.fixed_base_fee.is_none());
+}
+
+#[test]
+fn finality_certificates_need_finality() {
+    let with_certificates = with("engine/authorityRound/params/finalityCertificatesTransition", json!("0x5"));
+    assert_eq!(parse(&with_certificates).engine.finality_certificates_transition, Some(5));
+    let mut immediate = with_certificates;
+    immediate = {
+        let mut value: serde_json::Value = serde_json::from_str(&immediate).unwrap();
+        value["engine"]["authorityRound"]["params"]["immediateTransitions"] = json!(true);
+        value.to_string()
+    };
+    let error = refusal(&immediate);
+    assert!(error.contains("finalityCertificatesTransition") && error.contains("immediateTransitions"), "{error}");
 }
 
 #[test]

@@ -80,6 +80,9 @@ pub struct AuraParams {
     pub strict_empty_steps_transition: BlockNumber,
     /// First block that needs more than two thirds to be final; `None` = one half always.
     pub two_thirds_majority_transition: Option<BlockNumber>,
+    /// Aurum extension: finality certificates are made for the blocks above this one; `None` = never, as on a chain of
+    /// Parity's. Headers do not change.
+    pub finality_certificates_transition: Option<BlockNumber>,
     /// POSDAO randomness contract from each block on.
     pub randomness_contracts: BTreeMap<BlockNumber, Address>,
     /// Contract that states the gas limit, from each block on.

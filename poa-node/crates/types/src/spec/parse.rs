@@ -109,6 +109,7 @@ impl AuraParams {
             maximum_empty_steps: 0,
             strict_empty_steps_transition: 0,
             two_thirds_majority_transition: None,
+            finality_certificates_transition: None,
             randomness_contracts: BTreeMap::new(),
             block_gas_limit_contracts: BTreeMap::new(),
             posdao_transition: None,
@@ -134,6 +135,7 @@ fn parse_aura(mut params: Object, notes: &mut Notes) -> Result<AuraParams, SpecE
         maximum_empty_steps: params.u64("maximumEmptySteps", notes)?.unwrap_or(0),
         strict_empty_steps_transition: params.u64("strictEmptyStepsTransition", notes)?.unwrap_or(0),
         two_thirds_majority_transition: params.u64("twoThirdsMajorityTransition", notes)?,
+        finality_certificates_transition: params.u64("finalityCertificatesTransition", notes)?,
         randomness_contracts: parse_addresses_by_block(params.take("randomnessContractAddress"))?,
         block_gas_limit_contracts: parse_addresses_by_block(params.take("blockGasLimitContractTransitions"))?,
         posdao_transition: params.u64("posdaoTransition", notes)?,
@@ -144,6 +146,10 @@ fn parse_aura(mut params: Object, notes: &mut Notes) -> Result<AuraParams, SpecE
     };
     // Who pays withdrawals out once the chain has left AuRa (Nethermind).
     params.ignore(&["withdrawalContractAddress"]);
+    if aura.immediate_transitions && aura.finality_certificates_transition.is_some() {
+        let path = params.path_of("finalityCertificatesTransition");
+        return Err(SpecError::invalid(&path, "there is no finality with immediateTransitions"));
+    }
     params.finish(notes)?;
     Ok(aura)
 }
