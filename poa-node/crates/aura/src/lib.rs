@@ -12,6 +12,7 @@
 //! reorganisation uses another block's value; nothing is ever rolled back. OpenEthereum 3.3.5 is the reference for
 //! every rule; `crates/ethcore/src/engines/authority_round` there.
 
+pub mod certificate;
 mod clock;
 mod codec;
 pub mod ecies;
