@@ -168,6 +168,31 @@ impl Database {
         Ok(self.canonical_hash(place.block)?.map(|hash| (hash, index)))
     }
 
+    /// Every record of [`Writer::put_epoch`] with its block, ascending by height.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn epochs(&self) -> Result<Vec<(Tip, Bytes)>, StorageError> {
+        let records = self.core.rocks.scan::<tables::Epochs>(&[], &[]);
+        records.map(|record| record.map(|(NumberHash { number, hash }, epoch)| (Tip { number, hash }, epoch))).collect()
+    }
+
+    /// The certificate of the lowest block at or above `number` that has one, with that block's height.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn certificate_from(&self, number: BlockNumber) -> Result<Option<(BlockNumber, Bytes)>, StorageError> {
+        self.core.rocks.scan::<tables::Certificates>(&number.to_bytes(), &[]).next().transpose()
+    }
+
+    /// The certificate of the highest block that has one.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn newest_certificate(&self) -> Result<Option<(BlockNumber, Bytes)>, StorageError> {
+        self.core.rocks.last::<tables::Certificates>()
+    }
+
     /// What [`Writer::put_meta`] stored.
     ///
     /// # Errors

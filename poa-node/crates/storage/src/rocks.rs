@@ -140,6 +140,14 @@ impl Rocks {
         }))
     }
 
+    /// The record with the highest key.
+    pub(crate) fn last<T: Table>(&self) -> Result<Option<(T::Key, T::Value)>, StorageError> {
+        let Some(record) = self.db.iterator_cf(self.table::<T>(), IteratorMode::End).next() else { return Ok(None) };
+        let (key, value) = record.map_err(|error| StorageError::disk("read", &error))?;
+        let key = Key::from_bytes(&key).ok_or_else(|| StorageError::corrupt(T::NAME, "malformed key"))?;
+        Ok(Some((key, decode::<T>(&value)?)))
+    }
+
     /// Number of the last write; grows with every write.
     pub(crate) fn sequence(&self) -> u64 {
         self.db.latest_sequence_number()

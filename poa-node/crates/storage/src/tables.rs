@@ -82,6 +82,11 @@ tables! {
     SlotHistory(Range): SlotAt => U256;
     /// Which accounts and slots a block wrote: with their history records, what undoes the block.
     Undo(Range): BlockNumber => Changed;
+    /// The validator set a block recorded, with the history up to it, of every such block of all branches; what it means
+    /// is the chain's. Never removed.
+    Epochs(Range): NumberHash => Bytes;
+    /// The finality certificate of the block at a height; what it means is the chain's. Never changed or removed.
+    Certificates(Range): BlockNumber => Bytes;
     /// Node of a Merkle-Patricia trie by its hash; never removed.
     Nodes(Point): B256 => Bytes;
 }

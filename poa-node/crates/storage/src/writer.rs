@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes};
-use aurum_types::{Block, CommittedBlock, Header, Receipt, Score, SealedBlock, StateChanges};
+use aurum_types::{Block, BlockNumber, CommittedBlock, Header, Receipt, Score, SealedBlock, StateChanges};
 
 use crate::{
     History, StorageError, Tip, TrieNodes,
@@ -85,6 +85,30 @@ impl Writer {
         }
         let mut batch = Batch::new(rocks);
         put_block(&mut batch, block.block(), block.hash(), Arrival { score, order: rocks.sequence() + 1 });
+        batch.write_durably()
+    }
+
+    /// Stores what a block recorded about the validators. Durable, and to be called before [`Self::put_block`]: whoever
+    /// finds the block finds this.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn put_epoch(&mut self, number: BlockNumber, hash: B256, epoch: &[u8]) -> Result<(), StorageError> {
+        let mut batch = Batch::new(&self.core.rocks);
+        batch.put::<tables::Epochs>(&NumberHash { number, hash }, &Bytes::copy_from_slice(epoch));
+        batch.write_durably()
+    }
+
+    /// Stores the finality certificate of the block at `number`. Durable. The first one of a height stays.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn put_certificate(&mut self, number: BlockNumber, certificate: &[u8]) -> Result<(), StorageError> {
+        if self.core.rocks.get::<tables::Certificates>(&number)?.is_some() {
+            return Ok(());
+        }
+        let mut batch = Batch::new(&self.core.rocks);
+        batch.put::<tables::Certificates>(&number, &Bytes::copy_from_slice(certificate));
         batch.write_durably()
     }
 
