@@ -1,4 +1,5 @@
-//! Stage 6: fork choice. The higher total score wins, ties keep what was first, and nothing final is reverted.
+//! Stage 6: fork choice. Nothing final is reverted; where finality certificates are on, the branch with the highest
+//! justified block is kept; then the higher total score wins, and ties keep what was first.
 
 use std::sync::Arc;
 
@@ -64,7 +65,8 @@ pub(crate) fn wins(candidate: Score, current: Score) -> bool {
 /// The way to `hash` if it is to be the new head.
 pub(crate) fn choose(recent: &Recent, hash: B256) -> Option<Route> {
     let candidate = recent.link(hash)?;
-    if !wins(candidate.score, recent.head_link().score) || !recent.keeps_finality(hash) {
+    if !wins(candidate.score, recent.head_link().score) || !recent.keeps_finality(hash) || !recent.keeps_justified(hash)
+    {
         return None;
     }
     recent.route_to(hash)

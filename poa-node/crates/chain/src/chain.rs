@@ -7,14 +7,17 @@ use std::{
 };
 
 use alloy::primitives::{B256, Bytes};
-use aurum_aura::Clock;
+use aurum_aura::{
+    Clock,
+    certificate::{Branches, Certificate},
+};
 use aurum_pool::{Pool, PoolConfig};
 use aurum_types::{BlockNumber, ChainSpec, HeaderFormat, Score, SealedBlock};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    Authoring, Built, ChainError, EmptyStepError, Fault, Head, HeadChange, ImportError, Observer, View, empty_steps,
-    open, pipeline::Importer, reader::Reader,
+    Authoring, BlockRef, Built, ChainError, EmptyStepError, Fault, Head, HeadChange, ImportError, Observer, View,
+    empty_steps, open, pipeline::Importer, reader::Reader,
 };
 
 /// What a chain is opened with.
@@ -147,6 +150,11 @@ impl Chain {
         self.0.events.subscribe()
     }
 
+    /// Unix time in the head's header, in seconds.
+    pub fn head_timestamp(&self) -> u64 {
+        self.0.reader.recent().head_link().header.timestamp
+    }
+
     /// Total score of the head.
     pub fn score(&self) -> Score {
         self.0.reader.recent().head_link().score
@@ -194,6 +202,71 @@ impl Chain {
     /// [`Fault`].
     pub fn canonical_hash(&self, number: BlockNumber) -> Result<Option<B256>, Fault> {
         self.0.reader.canonical_hash(number)
+    }
+
+    /// Whether finality certificates are made here: the block above which they are.
+    pub fn certificates_from(&self) -> Option<BlockNumber> {
+        self.spec().engine.finality_certificates_transition
+    }
+
+    /// The branches, as counting votes asks for them.
+    pub fn branches(&self) -> &impl Branches<Error = Fault> {
+        &*self.0.reader
+    }
+
+    /// Makes the block of a verified certificate final: stored first, then shown as final. A branch that holds it becomes
+    /// the head if it is not.
+    ///
+    /// # Errors
+    /// [`ImportError`] for a block that is not here or contradicts what is final.
+    pub fn certify(&self, certificate: &Certificate) -> Result<(), ImportError> {
+        self.importer().certify(certificate)
+    }
+
+    /// Prefers the branch with the target of a verified proof, even to heavier ones, and keeps the proof.
+    ///
+    /// # Errors
+    /// As [`Self::certify`].
+    pub fn justify(&self, proof: &Certificate) -> Result<(), ImportError> {
+        self.importer().justify(proof)
+    }
+
+    /// As [`Self::justify`] for a block of whose proof only the knowledge is left that there was one.
+    ///
+    /// # Errors
+    /// As [`Self::certify`].
+    pub fn prefer(&self, at: BlockRef) -> Result<(), ImportError> {
+        self.importer().prefer(at)
+    }
+
+    /// What leads somebody whose final block is at `number` to the newest certificate, ascending; none if it is not above.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn certificates_above(&self, number: BlockNumber) -> Result<Vec<Certificate>, Fault> {
+        let reader = &self.0.reader;
+        let newest = reader.newest_certificate()?.filter(|newest| newest.link.source.number > number);
+        let Some(newest) = newest else { return Ok(Vec::new()) };
+        Ok(reader.certificates_above(number, newest)?.into_iter().map(|step| step.certificate).collect())
+    }
+
+    /// The certificate of this very block, if there is one.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn certificate_of(&self, block: BlockRef) -> Result<Option<Certificate>, Fault> {
+        let found = self.0.reader.certificate_from(block.number)?;
+        Ok(found.filter(|certificate| BlockRef::from(certificate.link.source) == block))
+    }
+
+    /// Proofs that were kept over the last restart: the newest certificate, and the newest justification of a block above
+    /// it if there is one.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn kept_proofs(&self) -> Result<Vec<Certificate>, Fault> {
+        let reader = &self.0.reader;
+        Ok([reader.newest_certificate()?, reader.justification()?].into_iter().flatten().collect())
     }
 
     pub(crate) fn reader(&self) -> &Reader {

@@ -195,6 +195,9 @@ pub enum ReadError {
         /// Last block whose logs still fit.
         reached: BlockNumber,
     },
+    /// Nothing is ever final on this chain.
+    #[error("there is no finality on a chain with immediateTransitions: the tags safe and finalized mean no block")]
+    NoFinality,
     /// The arguments make no sense.
     #[error("{0}")]
     Arguments(String),

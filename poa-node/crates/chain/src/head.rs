@@ -21,9 +21,11 @@ pub struct BlockRef {
 pub struct Head {
     /// Highest score; durable before it stands here.
     pub latest: BlockRef,
-    /// Rolling finality (aura.md §1.10), the same as [`Self::finalized`] as long as there are no certificates.
+    /// Rolling finality (aura.md §1.10) of the head's branch. On a chain with finality certificates it can move back until
+    /// the block is [`Self::finalized`]; on one without, the two are the same.
     pub safe: BlockRef,
-    /// Rolling finality. With one authority every block is final at once. It never moves back.
+    /// The newest block with a certificate, or with a certified descendant; on a chain without certificates, rolling
+    /// finality. With one authority every block is final at once. It never moves back.
     pub finalized: BlockRef,
 }
 

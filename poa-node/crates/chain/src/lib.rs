@@ -17,10 +17,12 @@
 
 mod adopt;
 mod authoring;
+mod certify;
 mod chain;
 mod commit;
 mod doorkeeper;
 mod empty_steps;
+mod epochs;
 mod error;
 mod execute;
 mod gate;
@@ -41,6 +43,7 @@ mod uncles;
 mod verify;
 pub mod view;
 
+pub use aurum_aura::certificate;
 pub use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial, NodePermission};
 pub use aurum_storage::AccountProof;
 

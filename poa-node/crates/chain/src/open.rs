@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
+use alloy::primitives::B256;
 use aurum_aura::{EmptySteps, EngineState, Source, StepSchedule, validators_source};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_pool::{Pool, PoolConfig};
@@ -12,6 +13,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     BlockRef, ChainConfig, ChainError, Fault, Head, HeadChange, ImportError,
     doorkeeper::Doorkeeper,
+    epochs::{Epoch, Epochs},
     persist::Persist,
     pipeline::{EVENT_BACKLOG, Importer},
     reader::Reader,
@@ -43,7 +45,11 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
         Some(stored) if stored == genesis_hash => {}
         Some(stored) => return Err(ChainError::OtherChain { stored, spec: genesis_hash }),
     }
-    let recent = persisted_tree(&spec, &database)?;
+    let mut recent = persisted_tree(&spec, &database)?;
+    if spec.engine.finality_certificates_transition.is_some() {
+        recent = recent.with_certificates();
+    }
+    let epochs = RwLock::new(epochs(&spec, &database, &mut writer, recent.anchor(), genesis_hash)?);
     let reader = Arc::new(Reader {
         format: spec.header_format(),
         schedule: StepSchedule::new(&spec.engine),
@@ -52,6 +58,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
         empty_steps: Mutex::new(EmptySteps::default()),
         observer: OnceLock::new(),
         recent: RwLock::new(recent),
+        epochs,
         spec,
         evm,
         clock,
@@ -66,6 +73,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let events = broadcast::Sender::new(EVENT_BACKLOG);
     let mut importer = Importer::new(Arc::clone(&reader), persist, head_sender, events.clone());
     replay(&mut importer, &reader.database, stored)?;
+    certify(&mut importer, &reader)?;
 
     let next = reader.next_env();
     let gas_free = reader.spec.params.gas_free;
@@ -97,6 +105,48 @@ fn replay(importer: &mut Importer, database: &Database, mut stored: Vec<StoredBl
     Ok(())
 }
 
+/// What was certified before is certified again: the persisted tip may lag behind it.
+fn certify(importer: &mut Importer, reader: &Reader) -> Result<(), ChainError> {
+    if reader.spec.engine.finality_certificates_transition.is_none() {
+        return Ok(());
+    }
+    let Some(certificate) = reader.newest_certificate()? else { return Ok(()) };
+    match importer.certify(&certificate) {
+        Ok(()) => Ok(()),
+        Err(ImportError::Fault(fault)) => Err(fault.into()),
+        Err(error) => {
+            tracing::warn!(block = %certificate.link.source, %error, "a stored certificate is of no block that is here");
+            Ok(())
+        }
+    }
+}
+
+/// The validator sets of all branches. A database that was restored from a snapshot has no record of them: while the genesis
+/// set is in force it is made here; after a change its history is not known, and votes are not counted.
+fn epochs(
+    spec: &ChainSpec,
+    database: &Database,
+    writer: &mut Writer,
+    anchor: &Link,
+    genesis: B256,
+) -> Result<Epochs, ChainError> {
+    let mut epochs = Epochs::load(database)?;
+    if !epochs.is_empty() || spec.engine.immediate_transitions {
+        return Ok(epochs);
+    }
+    if anchor.engine.status().epoch_recorded_at == 0 {
+        let epoch = Epoch::genesis(anchor.engine.child_validators().clone());
+        writer.put_epoch(0, genesis, &epoch.encode())?;
+        epochs.insert(BlockRef { number: 0, hash: genesis }, epoch);
+    } else if spec.engine.finality_certificates_transition.is_some() {
+        tracing::error!(
+            "this database was restored from a snapshot taken after a change of validators: finality certificates are \
+             not counted here, and `finalized` stands still; import the chain's blocks to have them"
+        );
+    }
+    Ok(epochs)
+}
+
 /// The header of block 0, if the spec's accounts give the root it states.
 fn checked_genesis_header(spec: &ChainSpec, changes: &StateChanges) -> Result<Header, ChainError> {
     let computed = genesis_root(changes)?;
@@ -118,6 +168,8 @@ fn init(
         Source::Contract { address, .. } => first_set(evm, header, changes, address)?,
     };
     let hash = header.hash_slow();
+    // Before genesis itself: whoever finds that finds this.
+    writer.put_epoch(0, hash, &Epoch::genesis(validators.clone()).encode())?;
     let link = Link {
         hash,
         header: header.clone(),

@@ -39,9 +39,9 @@ pub(crate) const EVENT_BACKLOG: usize = 1024;
 
 /// What runs blocks through the stages.
 pub(crate) struct Importer {
-    reader: Arc<Reader>,
+    pub(crate) reader: Arc<Reader>,
     rules: Rules,
-    persist: Persist,
+    pub(crate) persist: Persist,
     pool: Option<Pool>,
     bad: LruCache<B256, String>,
     head: watch::Sender<Head>,
@@ -233,8 +233,15 @@ impl Importer {
                 return Err(error);
             }
         };
+        let epoch = reader.epoch_of(parent, &link)?;
         if !is_stored {
+            if let Some(epoch) = &epoch {
+                self.persist.writer().put_epoch(block.header().number, hash, &epoch.encode())?;
+            }
             self.persist.writer().put_block(block.sealed(), link.score)?;
+        }
+        if let Some(epoch) = epoch {
+            reader.epochs_mut().insert(link.at(), epoch);
         }
         let score = link.score;
         reader.recent_mut().insert(Arc::new(link), block);
@@ -340,21 +347,31 @@ impl Importer {
     /// Makes the block the head if its branch wins. The pool hears of it first, then everybody else.
     fn adopt(&self, hash: B256) -> Result<Option<Arc<HeadChange>>, Fault> {
         let Some(route) = adopt::choose(&self.reader.recent(), hash) else { return Ok(None) };
+        self.take(&route).map(Some)
+    }
+
+    /// Makes the end of `route` the head.
+    pub(crate) fn take(&self, route: &Route) -> Result<Arc<HeadChange>, Fault> {
         let retracted = self.bodies(&route.retracted)?;
         let enacted = self.bodies(&route.enacted)?;
-        let head = self.follow(&route)?;
+        let head = self.follow(route)?;
         let change = Arc::new(HeadChange { head, enacted, retracted });
         if !change.retracted.is_empty() {
-            let (from, to) = (route.retracted.last().map(|block| block.hash), hash);
+            let (from, to) = (route.retracted.last().map(|block| block.hash), head.latest.hash);
             tracing::info!(fork = route.fork.number, retracted = change.retracted.len(), ?from, %to, "reorganised");
         }
         if let Some(pool) = &self.pool {
             pool.on_head(&for_pool(&self.reader, &change));
         }
-        self.head.send_replace(head);
+        self.publish(&change);
+        Ok(change)
+    }
+
+    /// Tells everybody outside.
+    pub(crate) fn publish(&self, change: &Arc<HeadChange>) {
+        self.head.send_replace(change.head);
         // Nobody listening is no fault.
-        let _ = self.events.send(Arc::clone(&change));
-        Ok(Some(change))
+        let _ = self.events.send(Arc::clone(change));
     }
 
     /// Moves the head. The writer is held throughout, so the persisted tip stands still; it is unwound first if the fork

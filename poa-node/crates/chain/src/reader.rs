@@ -10,6 +10,7 @@ use aurum_types::{Account, BlockNumber, ChainSpec, Header, HeaderFormat, Score, 
 
 use crate::{
     BlockRef, Fault, Head, Observer, ReadError,
+    epochs::Epochs,
     recent::{Link, Recent},
     sightings::Sightings,
     view::{BlockView, EngineStatus, FinalityStatus, MissedStep, PendingChangeStatus, StoredBlock},
@@ -33,6 +34,7 @@ pub(crate) struct Reader {
     pub(crate) sightings: Mutex<Sightings>,
     pub(crate) empty_steps: Mutex<EmptySteps>,
     pub(crate) observer: OnceLock<Arc<dyn Observer>>,
+    pub(crate) epochs: RwLock<Epochs>,
 }
 
 impl Reader {
@@ -44,6 +46,16 @@ impl Reader {
     /// The tree for one change. Held shortly and never while executing.
     pub(crate) fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
         self.recent.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The validator sets of all branches, for reading. Held shortly.
+    pub(crate) fn epochs(&self) -> RwLockReadGuard<'_, Epochs> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, for one more.
+    pub(crate) fn epochs_mut(&self) -> RwLockWriteGuard<'_, Epochs> {
+        self.epochs.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who sealed what in which step, lately.
@@ -70,6 +82,11 @@ impl Reader {
 
     pub(crate) const fn min_gas_price(&self) -> u128 {
         self.min_gas_price
+    }
+
+    /// Whether blocks become final: always, but for a chain with `immediateTransitions` and more than one authority.
+    pub(crate) fn has_finality(&self) -> bool {
+        !self.spec.engine.immediate_transitions || self.recent().head_link().engine.child_validators().len() == 1
     }
 
     pub(crate) fn head(&self) -> Head {

@@ -57,6 +57,11 @@ pub(crate) struct Route {
 /// Links kept below the persisted tip for branches that start there.
 const LINKS_BELOW_TIP: u64 = 256;
 
+/// The higher of two blocks of one branch.
+const fn higher(a: BlockRef, b: BlockRef) -> BlockRef {
+    if a.number > b.number { a } else { b }
+}
+
 /// The tree (see the module's drawing).
 #[derive(Debug)]
 pub(crate) struct Recent {
@@ -70,6 +75,10 @@ pub(crate) struct Recent {
     pinned: Option<BlockNumber>,
     persisted: BlockRef,
     head: Head,
+    /// Whether certificates make blocks final, instead of rolling finality.
+    certificates: bool,
+    /// The highest block that a quorum voted for; canonical. Branches without it do not win.
+    justified: BlockRef,
 }
 
 impl Recent {
@@ -84,7 +93,18 @@ impl Recent {
             pinned: None,
             persisted: latest,
             head: Head { latest, safe: finalized, finalized },
+            certificates: false,
+            justified: finalized,
         }
+    }
+
+    /// The tree of a chain on which certificates decide what is final.
+    pub(crate) fn with_certificates(mut self) -> Self {
+        self.certificates = true;
+        let rolling = self.head_link().finalized;
+        self.head.safe = higher(rolling, self.head.finalized);
+        self.finalize_alone();
+        self
     }
 
     pub(crate) const fn head(&self) -> Head {
@@ -150,6 +170,59 @@ impl Recent {
         self.fork_of(hash).is_some_and(|fork| fork.number >= self.head.finalized.number)
     }
 
+    /// Whether the branch that ends in `hash` contains the highest justified block.
+    pub(crate) fn keeps_justified(&self, hash: B256) -> bool {
+        !self.certificates || self.fork_of(hash).is_some_and(|fork| fork.number >= self.justified.number)
+    }
+
+    /// The heaviest block of the tree on top of `hash`, or itself; of equal ones any.
+    pub(crate) fn best_above(&self, hash: B256) -> Option<B256> {
+        let mut above = HashMap::<B256, ()>::default();
+        above.insert(hash, ());
+        let from = self.link(hash)?;
+        let mut links: Vec<_> = self.nodes.values().map(|node| &node.link).collect();
+        links.retain(|link| link.header.number > from.header.number);
+        links.sort_unstable_by_key(|link| link.header.number);
+        let mut best = from;
+        for link in links {
+            if above.contains_key(&link.header.parent_hash) {
+                above.insert(link.hash, ());
+                if link.score > best.score {
+                    best = link;
+                }
+            }
+        }
+        Some(best.hash)
+    }
+
+    /// From now on only branches with this canonical block win.
+    pub(crate) fn justify(&mut self, at: BlockRef) {
+        if at.number >= self.justified.number {
+            self.justified = at;
+        }
+    }
+
+    /// Makes a canonical block final by its certificate.
+    pub(crate) fn certify(&mut self, at: BlockRef) -> Head {
+        if at.number > self.head.finalized.number {
+            self.head.finalized = at;
+        }
+        self.justify(self.head.finalized);
+        self.finalize_alone();
+        self.head.safe = higher(self.head.safe, self.head.finalized);
+        self.head
+    }
+
+    /// On top of a final block, a lone authority's block is final at once: it contradicts nobody.
+    fn finalize_alone(&mut self) {
+        while let Some(next) = self.canonical_hash(self.head.finalized.number + 1)
+            && self.link(self.head.finalized.hash).is_some_and(|link| link.engine.child_validators().len() == 1)
+        {
+            self.head.finalized = BlockRef { number: self.head.finalized.number + 1, hash: next };
+        }
+        self.head.safe = higher(self.head.safe, self.head.finalized);
+    }
+
     /// Keeps what the branch that ends in `hash` starts from until [`Self::unpin`]. `false` if the branch lacks a final
     /// block.
     pub(crate) fn pin_branch(&mut self, hash: B256) -> bool {
@@ -212,8 +285,14 @@ impl Recent {
         }
         let latest = route.enacted.last().copied().unwrap_or(route.fork);
         let by_branch = self.link(latest.hash).map_or(self.head.finalized, |link| link.finalized);
-        let finalized = if by_branch.number > self.head.finalized.number { by_branch } else { self.head.finalized };
-        self.head = Head { latest, safe: finalized, finalized };
+        let rolling = higher(by_branch, self.head.finalized);
+        if self.certificates {
+            // What rolling finality says of the branch left does not bind: that is what certificates are for.
+            self.head = Head { latest, safe: rolling, finalized: self.head.finalized };
+            self.finalize_alone();
+        } else {
+            self.head = Head { latest, safe: rolling, finalized: rolling };
+        }
         self.head
     }
 

@@ -5,6 +5,7 @@
 mod block;
 mod engine;
 mod fees;
+mod finality;
 mod logs;
 mod pool;
 mod state;
@@ -24,6 +25,7 @@ pub use self::{
     block::{AccountView, BlockView, ReceiptView, TransactionPlace, TransactionView},
     engine::{EngineStatus, Equivocation, FinalityStatus, MissedStep, PendingChangeStatus},
     fees::MAX_FEE_BLOCKS,
+    finality::{CertificateStep, CertifiedBlock, MAX_CERTIFIED_HEADERS},
     logs::{LogView, MAX_LOG_BLOCKS, MAX_LOGS},
     pool::PoolView,
     state::StateView,
@@ -107,9 +109,12 @@ impl View {
     /// The height a tag means; numbers mean themselves.
     ///
     /// # Errors
-    /// None today; a tag that needs the database may fail.
+    /// [`ReadError::NoFinality`] for `safe` and `finalized` where several authorities seal with `immediateTransitions`.
     pub fn number_of(&self, tag: BlockNumberOrTag) -> Result<BlockNumber, ReadError> {
         let head = self.head();
+        if matches!(tag, BlockNumberOrTag::Safe | BlockNumberOrTag::Finalized) && !self.reader().has_finality() {
+            return Err(ReadError::NoFinality);
+        }
         Ok(match tag {
             BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head.latest.number,
             BlockNumberOrTag::Safe => head.safe.number,
