@@ -36,6 +36,8 @@ struct Entry {
     info: PeerInfo,
     head_since: Instant,
     avoided_until: Instant,
+    /// When it was chosen by [`Directory::next`].
+    asked: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +52,7 @@ impl Directory {
     pub(crate) fn enter(&self, peer: PeerId, info: PeerInfo) {
         let now = Instant::now();
         let head_since = now.checked_sub(SETTLE).unwrap_or(now);
-        self.peers().insert(peer, Entry { info, head_since, avoided_until: now });
+        self.peers().insert(peer, Entry { info, head_since, avoided_until: now, asked: now });
     }
 
     pub(crate) fn leave(&self, peer: &PeerId) {
@@ -103,6 +105,19 @@ impl Directory {
             })
             .max_by_key(|(_, entry)| entry.info.head.score())
             .map(|(peer, entry)| (*peer, entry.info.head))
+    }
+
+    /// Every peer.
+    pub(crate) fn ids(&self) -> Vec<PeerId> {
+        self.peers().keys().copied().collect()
+    }
+
+    /// One of the peers, in turn.
+    pub(crate) fn next(&self) -> Option<PeerId> {
+        let mut peers = self.peers();
+        let (peer, entry) = peers.iter_mut().min_by_key(|(_, entry)| entry.asked)?;
+        entry.asked = Instant::now();
+        Some(*peer)
     }
 
     pub(crate) fn head(&self, peer: &PeerId) -> Option<Head> {

@@ -2,18 +2,35 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::Bytes;
+use alloy::primitives::{B256, Bytes};
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::{Counters, Enode, PeerInfo, Topic, directory::Directory, message::Gossip, metrics::Metrics};
+use crate::{
+    Counters, Enode, PeerInfo, Topic,
+    directory::Directory,
+    message::{Gossip, Message as _, Proofs, SyncRequest},
+    metrics::Metrics,
+    switch::Asker,
+    sync::Branches,
+};
+
+/// A message of our own engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Ours {
+    pub(crate) message: Gossip,
+    /// Whether it goes to those as well who were told before.
+    pub(crate) again: bool,
+}
 
 /// A running network. Cheap to clone; it runs until the token given to [`crate::run`] is cancelled.
 #[derive(Clone, Debug)]
 pub struct NetworkHandle {
     pub(crate) announce: mpsc::Sender<SealedBlock>,
-    pub(crate) gossip: mpsc::Sender<Gossip>,
+    pub(crate) gossip: mpsc::Sender<Ours>,
+    pub(crate) asker: Asker,
+    pub(crate) branches: Arc<Branches>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) enode: Enode,
@@ -32,9 +49,36 @@ impl NetworkHandle {
     /// Passes a message of our own engine to every peer. Returns at once; with 256 waiting it is dropped, with a warning:
     /// what such messages say can be said again or is made good by blocks.
     pub fn gossip(&self, topic: Topic, body: Bytes) {
-        if let Err(error) = self.gossip.try_send(Gossip { topic, body }) {
+        self.tell(topic, body, false);
+    }
+
+    /// As [`Self::gossip`], also to peers that were told before and may have lost it.
+    pub fn gossip_again(&self, topic: Topic, body: Bytes) {
+        self.tell(topic, body, true);
+    }
+
+    fn tell(&self, topic: Topic, body: Bytes, again: bool) {
+        if let Err(error) = self.gossip.try_send(Ours { message: Gossip { topic, body }, again }) {
             tracing::warn!(?topic, %error, "message of the engine was not passed on");
         }
+    }
+
+    /// Asks one peer, another at each call, for proofs of finality above a height.
+    pub async fn proofs_above(&self, number: BlockNumber) -> Vec<Bytes> {
+        let Some(peer) = self.directory.next() else { return Vec::new() };
+        let Some(answer) = self.asker.ask(peer, &SyncRequest::Proofs(number)).await else { return Vec::new() };
+        Proofs::from_bytes(&answer).map(|answer| answer.proofs).unwrap_or_default()
+    }
+
+    /// Fetches a block of any branch, and those before it that are not here, from whoever has them. Returns whether it is
+    /// here now.
+    pub async fn fetch_branch(&self, hash: B256) -> bool {
+        for peer in self.directory.ids() {
+            if self.branches.fetch(&self.asker, peer, hash).await {
+                return true;
+            }
+        }
+        false
     }
 
     /// Peers that passed the handshake.

@@ -20,8 +20,10 @@ pub(crate) const MAX_TRANSACTIONS: usize = 1_024;
 pub(crate) const MAX_TRANSACTIONS_BYTES: usize = 256 << 10;
 /// Hashes in one [`TxMessage::Offer`].
 pub(crate) const MAX_OFFER: usize = 4_096;
-/// Bytes of one gossiped message of the engine.
-pub(crate) const MAX_GOSSIP_BYTES: u64 = 4 << 10;
+/// Bytes of one gossiped message of the engine: the proof of a large validator set is the longest.
+pub(crate) const MAX_GOSSIP_BYTES: u64 = 64 << 10;
+/// Proofs of finality one [`SyncRequest::Proofs`] is answered with.
+pub(crate) const MAX_PROOFS: usize = 64;
 
 /// The end of a chain, as a peer claims it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
@@ -76,6 +78,14 @@ pub(crate) enum SyncRequest {
     Blocks { first: BlockNumber, count: u64 },
     /// One block of any branch; answered by [`Blocks`] with one or none.
     Block(B256),
+    /// Proofs of finality of blocks above a height; answered by [`Proofs`].
+    Proofs(BlockNumber),
+}
+
+/// What leads somebody at the height asked for to what is final: bytes of the engine, ascending.
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Proofs {
+    pub(crate) proofs: Vec<Bytes>,
 }
 
 /// Zero where there is none.
@@ -103,18 +113,26 @@ pub(crate) enum TxMessage {
 pub enum Topic {
     /// An authority lets its step pass without a block: `RLP([signature, [step, parent hash]])`.
     EmptyStep,
+    /// A vote on finality.
+    Vote,
+    /// The votes of a quorum, which justify a block.
+    Proof,
 }
 
 impl Topic {
     const fn tag(self) -> u8 {
         match self {
             Self::EmptyStep => 0,
+            Self::Vote => 1,
+            Self::Proof => 2,
         }
     }
 
     const fn of_tag(tag: u8) -> Option<Self> {
         match tag {
             0 => Some(Self::EmptyStep),
+            1 => Some(Self::Vote),
+            2 => Some(Self::Proof),
             _ => None,
         }
     }
@@ -173,7 +191,7 @@ macro_rules! plain {
         }
     )*};
 }
-plain!(Status, Announcement, Hashes, Blocks, Wanted);
+plain!(Status, Announcement, Hashes, Blocks, Proofs, Wanted);
 
 impl Message for SyncRequest {
     fn to_bytes(&self) -> Vec<u8> {
@@ -181,6 +199,7 @@ impl Message for SyncRequest {
             Self::Hashes(numbers) => tagged(0, numbers),
             Self::Blocks { first, count } => tagged(1, &vec![*first, *count]),
             Self::Block(hash) => tagged(2, hash),
+            Self::Proofs(above) => tagged(3, above),
         }
     }
 
@@ -198,6 +217,7 @@ impl Message for SyncRequest {
                 _ => Err(Malformed("a range has two numbers")),
             },
             Some((2, body)) => Ok(Self::Block(decode_all(body)?)),
+            Some((3, body)) => Ok(Self::Proofs(decode_all(body)?)),
             _ => Err(Malformed("unknown request")),
         }
     }
@@ -282,12 +302,16 @@ mod tests {
             check(&SyncRequest::Hashes(numbers.clone()));
             check(&SyncRequest::Blocks { first: network_id, count: 7 });
             check(&SyncRequest::Block(genesis));
+            check(&SyncRequest::Proofs(network_id));
+            check(&Proofs { proofs: blobs.clone() });
             check(&Hashes { hashes: hashes.clone() });
             check(&Blocks { blocks: blobs.clone() });
             check(&TxMessage::Whole(blobs));
             check(&TxMessage::Offer(hashes));
             check(&Wanted { places: numbers });
-            check(&Gossip { topic: Topic::EmptyStep, body: block });
+            for topic in [Topic::EmptyStep, Topic::Vote, Topic::Proof] {
+                check(&Gossip { topic, body: block.clone() });
+            }
         }
 
         #[test]

@@ -4,7 +4,7 @@ use alloy::primitives::B256;
 
 use crate::{
     BlockSource,
-    message::{Blocks, Hashes, MAX_BLOCKS, MAX_BLOCKS_BYTES, Message as _, SyncRequest},
+    message::{Blocks, Hashes, MAX_BLOCKS, MAX_BLOCKS_BYTES, MAX_PROOFS, Message as _, Proofs, SyncRequest},
 };
 
 /// Reads the answer. Bounded in count and bytes whatever is asked.
@@ -26,6 +26,11 @@ pub(crate) fn answer(source: &dyn BlockSource, request: &SyncRequest) -> Vec<u8>
                 blocks.push(block);
             }
             Blocks { blocks }.to_bytes()
+        }
+        SyncRequest::Proofs(above) => {
+            let mut proofs = source.proofs_above(*above);
+            proofs.truncate(MAX_PROOFS);
+            Proofs { proofs }.to_bytes()
         }
         SyncRequest::Block(hash) => Blocks { blocks: source.block(*hash).into_iter().collect() }.to_bytes(),
     }

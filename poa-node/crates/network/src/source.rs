@@ -62,6 +62,11 @@ pub trait BlockSource: Send + Sync + 'static {
         Verdict::Known
     }
 
+    /// Proofs of finality that lead somebody whose final block is at `number` to ours, ascending.
+    fn proofs_above(&self, _number: BlockNumber) -> Vec<Bytes> {
+        Vec::new()
+    }
+
     /// Offers consecutive blocks and returns how many are there now, and the first verdict that was neither
     /// [`Verdict::Imported`] nor [`Verdict::Known`].
     fn import_range(&self, blocks: Vec<SealedBlock>) -> (usize, Option<Verdict>) {

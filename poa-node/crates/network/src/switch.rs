@@ -40,12 +40,13 @@ use crate::{
     behaviour::Behaviour,
     directory::Directory,
     gate::Gate,
+    handle,
     inbox::Inbox,
     message::{Gossip, Message as _, SyncRequest},
     metrics::Metrics,
     peer::Peer,
     reserved::{self, Reserved},
-    sync::Sync,
+    sync::{Branches, Sync},
 };
 
 /// Reports of tasks that wait for the switch. When full, the tasks wait.
@@ -152,7 +153,7 @@ pub(crate) struct Switch {
 /// What this node has to tell.
 struct Ours {
     blocks: mpsc::Receiver<SealedBlock>,
-    gossip: mpsc::Receiver<Gossip>,
+    gossip: mpsc::Receiver<handle::Ours>,
 }
 
 /// Starts the network: listens before it returns, then runs until `shutdown` is cancelled.
@@ -198,6 +199,7 @@ pub async fn run(
         max_fork_depth: config.max_fork_depth,
     };
     tasks.spawn(sync.run(shutdown.clone()));
+    let branches = Arc::new(Branches { source: Arc::clone(&source), format: config.header_format });
     let newly_pooled = pool.subscribe();
     let switch = Switch {
         told_head: source.status().hash,
@@ -215,7 +217,7 @@ pub async fn run(
         parts,
         serving: Arc::new(Semaphore::new(SERVING)),
         tasks: tasks.clone(),
-        asker,
+        asker: asker.clone(),
         asks: HashMap::new(),
         sent_txs: HashMap::new(),
         heard: LruCache::new(HEARD),
@@ -224,7 +226,7 @@ pub async fn run(
     };
     tasks.spawn(switch.run(incoming, Ours { blocks: to_announce, gossip: to_gossip }, newly_pooled, shutdown));
     tasks.close();
-    Ok(NetworkHandle { announce, gossip, directory, metrics, enode, tasks })
+    Ok(NetworkHandle { announce, gossip, asker, branches, directory, metrics, enode, tasks })
 }
 
 fn build_swarm(config: &NetworkConfig, gate: Gate) -> Result<Swarm<Behaviour>, NetworkError> {
@@ -296,7 +298,7 @@ impl Switch {
                     None => announcing = false,
                 },
                 message = ours.gossip.recv(), if gossiping => match message {
-                    Some(message) => self.gossip(&message, None),
+                    Some(ours) => self.gossip(&ours.message, None, ours.again),
                     None => gossiping = false,
                 },
                 _ = tick.tick() => {

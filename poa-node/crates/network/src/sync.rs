@@ -1,6 +1,7 @@
 //! Following a peer whose chain is heavier: find the common ancestor by hashes, fetch ranges, import them in order.
 
 mod ancestor;
+mod branch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::ancestor::Search;
+pub(crate) use self::branch::Branches;
 use crate::{
     BlockSource, Head, Verdict,
     directory::Directory,
@@ -85,6 +87,10 @@ impl Sync {
             tracing::info!(from = from.number, to = now.number, hash = %now.hash, "synced");
         }
         match result {
+            // It delivered what it claims, and finality keeps us on another branch.
+            Ok(()) if now.score < head.score() && self.source.contains(head.hash) => {
+                self.directory.avoid(&peer, AVOID_REFUSED);
+            }
             Ok(()) if now.score < head.score() => {
                 // All it has is here, and it is lighter than it said.
                 self.directory.correct(&peer, now.into());

@@ -84,18 +84,18 @@ impl Switch {
     /// A message was judged: it is not judged again, and goes on if it is good.
     pub(super) fn on_heard(&mut self, message: &Gossip, from: PeerId, relay: bool) {
         if self.heard.put(keccak256(message.to_bytes()), ()).is_none() && relay {
-            self.gossip(message, Some(from));
+            self.gossip(message, Some(from), false);
         }
     }
 
-    /// Tells every peer that has not shown to have it.
-    pub(super) fn gossip(&mut self, message: &Gossip, except: Option<PeerId>) {
+    /// Tells every peer that has not shown to have it, or everybody `again`.
+    pub(super) fn gossip(&mut self, message: &Gossip, except: Option<PeerId>, again: bool) {
         let bytes = message.to_bytes();
         let hash = keccak256(&bytes);
         self.heard.put(hash, ());
         let protocol = &mut self.swarm.behaviour_mut().gossip;
         for (peer, state) in &mut self.peers {
-            if !state.ready || Some(*peer) == except || state.known_gossip.contains(&hash) {
+            if !state.ready || Some(*peer) == except || (!again && state.known_gossip.contains(&hash)) {
                 continue;
             }
             if state.gossiping >= peer::GOSSIPING {
