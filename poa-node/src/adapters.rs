@@ -15,13 +15,17 @@ use aurum_rpc::{NoBlockView, PeerView, PeersApi, SealingApi, SealingView};
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
 
-use crate::author::{Author, KeyElsewhere, NoBlock};
+use crate::{
+    author::{Author, KeyElsewhere, NoBlock},
+    finality::Finality,
+};
 
 /// The chain behind the network's [`BlockSource`]. Our own faults go to `faults` as well: the node stops.
 #[derive(Debug)]
 pub(crate) struct Blocks {
     pub(crate) chain: Chain,
     pub(crate) faults: mpsc::Sender<Fault>,
+    pub(crate) finality: Option<Arc<Finality>>,
 }
 
 impl Blocks {
@@ -71,15 +75,22 @@ impl BlockSource for Blocks {
     }
 
     fn hear(&self, topic: Topic, body: &[u8]) -> Verdict {
-        match topic {
-            Topic::EmptyStep => match self.chain.offer_empty_step(body) {
+        match (topic, &self.finality) {
+            (Topic::EmptyStep, _) => match self.chain.offer_empty_step(body) {
                 Ok(true) => Verdict::Imported,
                 Ok(false) => Verdict::Known,
                 Err(error @ EmptyStepError::Malformed(_)) => Verdict::Invalid(error.to_string()),
                 Err(EmptyStepError::UnknownParent(_)) => Verdict::UnknownParent,
                 Err(error) => Verdict::Refused(error.to_string()),
             },
+            (Topic::Vote, Some(finality)) => finality.hear_vote(body),
+            (Topic::Proof, Some(finality)) => finality.hear_proof(body),
+            (Topic::Vote | Topic::Proof, None) => Verdict::Known,
         }
+    }
+
+    fn proofs_above(&self, number: BlockNumber) -> Vec<Bytes> {
+        self.finality.as_ref().map_or_else(Vec::new, |finality| finality.proofs_above(number))
     }
 
     fn import_range(&self, blocks: Vec<SealedBlock>) -> (usize, Option<Verdict>) {

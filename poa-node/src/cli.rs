@@ -10,7 +10,10 @@ use clap::{Parser, Subcommand};
 
 pub use crate::accepted::Accepted;
 use crate::{
-    commands::{self, chain::ChainCommand, export::Export, import::Import, snapshot::SnapshotCommand},
+    commands::{
+        self, chain::ChainCommand, export::Export, import::Import, snapshot::SnapshotCommand,
+        verify_certificate::VerifyCertificate,
+    },
     config::{Config, ConfigError, Options},
     dev::DevConfig,
 };
@@ -52,6 +55,8 @@ pub enum Command {
     /// The state at a final block as a file: make one, check one, start a node from one
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    /// Verify a finality certificate against the chain spec alone (offline, JSON)
+    VerifyCertificate(VerifyCertificate),
 }
 
 /// A development chain.
@@ -130,6 +135,7 @@ impl Args {
             Some(Command::Export(Export::Blocks(args))) => commands::export::blocks(*args, options, config),
             Some(Command::Import(args)) => commands::import::import(*args, options, config),
             Some(Command::Snapshot(command)) => command.run(options, config),
+            Some(Command::VerifyCertificate(command)) => command.run(options.chain),
         };
         Ok(commands::finish(result))
     }

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod dev;
+pub mod finality;
 pub mod keys;
 mod neighbours;
 mod node;

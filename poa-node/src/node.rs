@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use aurum_aura::{Clock, SystemClock};
 use aurum_chain::{Chain, ChainConfig, ChainError, Fault, Gate};
 use aurum_network::{NetworkError, NetworkHandle};
-use aurum_rpc::{DevApi, NoPeers, PeersApi, RpcError, RpcHandle, SealingApi, Services};
+use aurum_rpc::{DevApi, FinalityApi, NoPeers, PeersApi, RpcError, RpcHandle, SealingApi, Services};
 use prometheus_client::registry::Registry;
 use tokio::{sync::mpsc, task};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -16,6 +16,7 @@ use crate::{
     author::{Author, AuthorMetrics, AuthorThread, LastSealed, Lookout},
     config::Config,
     dev::{DevAccounts, DevClock, Miner},
+    finality::{Finality, FinalityError},
     neighbours::Neighbours,
     watch::Watcher,
 };
@@ -46,6 +47,9 @@ pub enum NodeError {
     /// The record of sealed steps cannot be read: sealing could make a second block for a step.
     #[error("cannot tell which step was sealed last: {0}")]
     LastSealed(io::Error),
+    /// Votes on finality.
+    #[error(transparent)]
+    Finality(#[from] FinalityError),
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -122,13 +126,25 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     let chain = ChainConfig { spec, path: database, clock: Arc::clone(&clock), pool, min_gas_price };
     let chain = blocking(move || Chain::open(chain)).await?;
 
+    let signer = sealing.as_ref().map(|sealing| Arc::clone(&sealing.signer));
+    let folder = last_sealed.parent().unwrap_or(std::path::Path::new(".")).to_owned();
+    let finality = {
+        let (chain, clock, faults) = (chain.clone(), Arc::clone(&clock), fault_sender.clone());
+        blocking(move || Finality::open(chain, clock, signer, &folder, faults)).await?
+    };
+    let (finality, to_fetch) = finality.unzip();
+
     let (network, peers): (_, Arc<dyn PeersApi>) = match network {
         None => (None, Arc::new(NoPeers)),
         Some(mut config) => {
             config.admit = config.admit.or_else(|| Neighbours::of_chain(&chain, &clock, config.key.id()));
             let max_peers = config.max_peers;
-            let blocks = Arc::new(Blocks { chain: chain.clone(), faults: fault_sender.clone() });
+            let blocks =
+                Arc::new(Blocks { chain: chain.clone(), faults: fault_sender.clone(), finality: finality.clone() });
             let network = aurum_network::run(config, blocks, chain.pool().clone(), shutdown.clone()).await?;
+            if let Some(finality) = &finality {
+                finality.attach(network.clone());
+            }
             (Some(network.clone()), Arc::new(Peers { network, max_peers }))
         }
     };
@@ -146,10 +162,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     };
     let mut registry = Registry::default();
     metrics.register(&mut registry);
+    if let Some(finality) = &finality {
+        finality.metrics().register(&mut registry);
+    }
     let services = Services {
         gate: Gate::new(chain.clone()),
         peers,
         dev: miner.clone().map(|miner| Arc::new(DevAccounts::new(miner)) as Arc<dyn DevApi>),
+        finality: finality.clone().map(|finality| finality as Arc<dyn FinalityApi>),
         sealing: author.clone().map(|author| Arc::new(Sealer(author)) as Arc<dyn SealingApi>),
         registry,
     };
@@ -157,6 +177,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
 
     let watcher = Watcher { chain: chain.clone(), clock, lookout, author: author.clone(), metrics };
     tasks.spawn(watcher.run(shutdown.clone()));
+    if let (Some(finality), Some(to_fetch)) = (finality, to_fetch) {
+        tasks.spawn(finality.run(to_fetch, shutdown.clone()));
+    }
     let author_thread = match (&author, miner, dev) {
         (_, Some(miner), Some(dev)) => {
             tasks.spawn(miner.run(dev.block_time, fault_sender, shutdown.clone()));

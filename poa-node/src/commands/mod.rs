@@ -14,6 +14,7 @@ mod message;
 mod offline;
 mod refusal;
 pub mod snapshot;
+pub mod verify_certificate;
 
 use std::{path::PathBuf, process::ExitCode};
 

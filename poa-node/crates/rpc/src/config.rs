@@ -8,8 +8,10 @@ use std::{
 };
 
 /// Every namespace there is, in the order `rpc_modules` lists them.
-pub const NAMESPACES: [&str; 13] =
-    ["anvil", "aura", "debug", "eth", "evm", "hardhat", "net", "parity", "perm", "personal", "rpc", "txpool", "web3"];
+pub const NAMESPACES: [&str; 14] = [
+    "anvil", "aura", "debug", "eth", "evm", "finality", "hardhat", "net", "parity", "perm", "personal", "rpc",
+    "txpool", "web3",
+];
 
 /// Where to listen, for whom, and how much of it.
 #[derive(Clone, Debug)]

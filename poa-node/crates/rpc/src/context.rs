@@ -11,6 +11,7 @@ use crate::{
     dev::DevApi,
     error::Answer,
     filters::Filters,
+    finality::FinalityApi,
     metrics::RpcMetrics,
     peers::PeersApi,
     sealing::SealingApi,
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) peers: Arc<dyn PeersApi>,
     /// Only on a development chain.
     pub(crate) dev: Option<Arc<dyn DevApi>>,
+    /// Only where finality certificates are on.
+    pub(crate) finality: Option<Arc<dyn FinalityApi>>,
     /// The author, if this node seals.
     pub(crate) sealing: Option<Arc<dyn SealingApi>>,
     pub(crate) filters: Filters,
@@ -38,6 +41,7 @@ pub(crate) struct Context {
 pub(crate) struct Parts {
     pub(crate) peers: Arc<dyn PeersApi>,
     pub(crate) dev: Option<Arc<dyn DevApi>>,
+    pub(crate) finality: Option<Arc<dyn FinalityApi>>,
     pub(crate) sealing: Option<Arc<dyn SealingApi>>,
     pub(crate) limits: Limits,
     pub(crate) apis: Apis,
@@ -47,10 +51,10 @@ pub(crate) struct Parts {
 
 impl Context {
     pub(crate) fn new(gate: Gate, parts: Parts) -> Self {
-        let Parts { peers, dev, sealing, limits, apis, client_version, metrics } = parts;
+        let Parts { peers, dev, finality, sealing, limits, apis, client_version, metrics } = parts;
         let filters = Filters::new(limits.filters, limits.filter_ttl);
         let started_at = gate.grant_read(&Identity::Local).map_or(0, |grant| gate.view(&grant).head().latest.number);
-        Self { gate, peers, dev, sealing, filters, limits, apis, client_version, metrics, started_at }
+        Self { gate, peers, dev, finality, sealing, filters, limits, apis, client_version, metrics, started_at }
     }
 
     /// Everything that can be read, for the holder of a grant.

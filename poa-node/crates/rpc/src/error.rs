@@ -133,6 +133,7 @@ impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::UnknownBlock => Self::UnknownBlock,
+            ReadError::NoFinality => Self::Server(error.to_string()),
             ReadError::NotCanonical(hash) => Self::Server(format!("hash {hash} is not currently canonical")),
             ReadError::NoState(hash) => Self::Server(format!(
                 "historical state of block {hash} is not available on this node; ask one that keeps all states"

@@ -10,8 +10,8 @@
 //! be registered, and without a grant nothing of the chain can be reached. One file per namespace; `eth` is a folder with
 //! one file per kind of question. All error codes are in one table ([`Failure`]).
 //!
-//! The crate does not know how blocks are made or where peers come from: [`PeersApi`] and [`DevApi`] are implemented by the
-//! program.
+//! The crate does not know how blocks are made or where peers come from: [`PeersApi`], [`DevApi`] and [`FinalityApi`] are
+//! implemented by the program.
 
 mod aura;
 mod config;
@@ -22,6 +22,7 @@ mod dev;
 mod error;
 mod eth;
 mod filters;
+mod finality;
 mod guard;
 mod health;
 mod json;
@@ -49,6 +50,10 @@ pub use self::{
     config::{Apis, Hosts, Limits, NAMESPACES, Origins, Readiness, RpcConfig, UnknownApi},
     dev::{DevApi, DevError},
     error::Failure,
+    finality::{
+        CertificateJson, CertificateStepJson, CheckpointJson, EquivocationJson, FinalityApi, FinalityStatusJson,
+        VoterJson,
+    },
     peers::{NoPeers, PeerView, PeersApi},
     sealing::{NoBlockView, SealingApi, SealingView},
     server::{RpcError, RpcHandle, Services, serve},

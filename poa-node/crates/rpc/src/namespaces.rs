@@ -2,13 +2,14 @@
 
 use jsonrpsee::core::RegisterMethodError;
 
-use crate::{aura, debug, dev, eth, methods::Registrar, net, parity, perm, txpool, web3};
+use crate::{aura, debug, dev, eth, finality, methods::Registrar, net, parity, perm, txpool, web3};
 
 pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
     aura::register(methods)?;
     debug::register(methods)?;
     dev::register(methods)?;
     eth::register(methods)?;
+    finality::register(methods)?;
     net::register(methods)?;
     parity::register(methods)?;
     perm::register(methods)?;

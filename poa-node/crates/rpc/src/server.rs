@@ -39,6 +39,7 @@ use crate::{
     context::{Context, Parts},
     dev::DevApi,
     error::Failure,
+    finality::FinalityApi,
     guard::{self, Guard},
     health::Health,
     layer::Watch,
@@ -64,6 +65,8 @@ pub struct Services {
     pub peers: Arc<dyn PeersApi>,
     /// Only on a development chain.
     pub dev: Option<Arc<dyn DevApi>>,
+    /// Only where finality certificates are on.
+    pub finality: Option<Arc<dyn FinalityApi>>,
     /// The author, if this node seals.
     pub sealing: Option<Arc<dyn SealingApi>>,
     /// Metrics of the other parts; the server adds its own and serves them all.
@@ -118,7 +121,7 @@ impl RpcHandle {
 /// # Errors
 /// [`RpcError::Bind`] names the taken port; nothing is served then.
 pub async fn serve(config: RpcConfig, services: Services, shutdown: CancellationToken) -> Result<RpcHandle, RpcError> {
-    let Services { gate, peers, dev, sealing, mut registry } = services;
+    let Services { gate, peers, dev, finality, sealing, mut registry } = services;
     let metrics = Arc::new(RpcMetrics::new(&mut registry));
     registry.register_collector(Box::new(NodeCollector::new(gate.clone(), Arc::clone(&peers))));
     let registry = Arc::new(registry);
@@ -127,6 +130,7 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
     let parts = Parts {
         peers,
         dev,
+        finality,
         sealing,
         limits: config.limits.clone(),
         apis: config.apis.clone(),

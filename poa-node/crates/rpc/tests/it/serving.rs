@@ -212,7 +212,14 @@ async fn a_taken_port_is_named() {
     let server = Server::start(Kit::new(1)).await;
     let taken = server.handle.ws;
     let gate = aurum_chain::Gate::new((*server.node).clone());
-    let services = Services { gate, peers: Arc::new(NoPeers), dev: None, sealing: None, registry: Registry::default() };
+    let services = Services {
+        gate,
+        peers: Arc::new(NoPeers),
+        dev: None,
+        finality: None,
+        sealing: None,
+        registry: Registry::default(),
+    };
     let config = RpcConfig { ws: taken, ..config() };
     let error = aurum_rpc::serve(config, services, CancellationToken::new()).await.unwrap_err();
     assert!(
@@ -248,7 +255,14 @@ async fn connections_above_the_limit_are_closed_and_places_come_back() {
 async fn serving_ends_with_the_token() {
     let node = Kit::new(1).node();
     let gate = aurum_chain::Gate::new((*node).clone());
-    let services = Services { gate, peers: Arc::new(NoPeers), dev: None, sealing: None, registry: Registry::default() };
+    let services = Services {
+        gate,
+        peers: Arc::new(NoPeers),
+        dev: None,
+        finality: None,
+        sealing: None,
+        registry: Registry::default(),
+    };
     let token = CancellationToken::new();
     let handle = aurum_rpc::serve(config(), services, token.clone()).await.unwrap();
     let url = format!("http://{}/health", handle.http.unwrap());

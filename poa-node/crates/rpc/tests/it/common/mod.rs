@@ -57,6 +57,7 @@ impl Server {
             gate: Gate::new((*node).clone()),
             peers: Arc::new(NoPeers),
             dev: None,
+            finality: None,
             sealing: None,
             registry: Registry::default(),
         });
