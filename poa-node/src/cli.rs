@@ -46,7 +46,7 @@ pub enum Command {
     Dev(Box<Dev>),
     /// Ask about a chain spec: genesis, headers, steps, permissions, validators (offline, JSON)
     #[command(subcommand)]
-    Chain(ChainCommand),
+    Chain(Box<ChainCommand>),
     /// Write the chain's blocks to a file, as Parity's `export blocks` does
     #[command(subcommand)]
     Export(Export),

@@ -125,7 +125,7 @@ fn whole_nodes_break_no_promise() {
 }
 
 #[test]
-fn a_whole_node_and_its_model_tell_the_same_history_twice() {
+fn a_seed_of_whole_nodes_tells_the_same_history_twice() {
     let run = |seed| {
         let kit = Arc::new(Kit::new(4, true));
         let mut world = wholes(seed, &kit, Links::BOUNDED, &honest(4), |_| false);

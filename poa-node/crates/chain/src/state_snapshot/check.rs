@@ -150,7 +150,7 @@ pub(super) fn read(
 }
 
 fn decode<T: Decodable>(file: &ChunkReader<impl Read>, payload: &[u8]) -> Result<T, SnapshotError> {
-    alloy_rlp::decode_exact(payload).map_err(|error| file.damaged(error))
+    alloy_rlp::decode_exact(payload).map_err(|error| file.damaged(error.to_string()))
 }
 
 /// The consensus state is one after the manifest's block.

@@ -137,8 +137,8 @@ impl<R: Read> ChunkReader<R> {
     }
 
     /// This chunk is not what it should be.
-    pub(super) fn damaged(&self, reason: impl ToString) -> SnapshotError {
-        SnapshotError::Damaged { chunk: self.chunk, offset: self.offset, reason: reason.to_string() }
+    pub(super) fn damaged(&self, reason: impl Into<String>) -> SnapshotError {
+        SnapshotError::Damaged { chunk: self.chunk, offset: self.offset, reason: reason.into() }
     }
 
     fn exact(&mut self, bytes: &mut [u8]) -> Result<(), SnapshotError> {
