@@ -140,6 +140,7 @@ fn a_free_chain_is_what_a_node_reads() {
     let set = "0xA000000000000000000000000000000000000001".parse().unwrap();
     assert_eq!(spec.engine.validators, ValidatorsSpec::SafeContract(set));
     assert_eq!(spec.engine.two_thirds_majority_transition, Some(0));
+    assert_eq!(spec.engine.finality_certificates_transition, Some(0));
     assert!(spec.params.gas_free);
     assert_eq!(spec.genesis.base_fee_per_gas, Some(0));
     assert_eq!(spec.genesis.gas_limit, 100_000_000);

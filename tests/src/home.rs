@@ -71,6 +71,11 @@ impl Home {
         Node::new(name, args, ports.http, &folder.join("logs"))
     }
 
+    /// Where an authority's node keeps its data.
+    pub fn data_of(&self, authority: usize) -> PathBuf {
+        self.folder.join("home").join(&self.consortium.authorities[authority].name)
+    }
+
     /// Starts every node that does not run and waits until each answers.
     ///
     /// # Errors

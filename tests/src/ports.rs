@@ -120,8 +120,10 @@ pub mod shift {
     pub const MAKE_UP: u16 = 620;
     /// `readme`.
     pub const README: u16 = 700;
+    /// `certificates`.
+    pub const CERTIFICATES: u16 = 940;
     /// All of them.
-    pub const ALL: [u16; 8] = [ROUNDTRIP, FAULTS, CLIENTS, MEMBERSHIP, RESTART, BROWSER, MAKE_UP, README];
+    pub const ALL: [u16; 9] = [ROUNDTRIP, FAULTS, CLIENTS, MEMBERSHIP, RESTART, BROWSER, MAKE_UP, README, CERTIFICATES];
 }
 
 #[cfg(test)]

@@ -104,7 +104,8 @@ fn engine(plan: &Plan) -> Ordered {
         .with("stepDuration", plan.request.step_duration)
         .with_object("validators", validators)
         .with("maximumUncleCount", 0)
-        .with("twoThirdsMajorityTransition", 0);
+        .with("twoThirdsMajorityTransition", 0)
+        .with("finalityCertificatesTransition", 0);
     Ordered::new().with_object("authorityRound", Ordered::new().with_object("params", params))
 }
 
