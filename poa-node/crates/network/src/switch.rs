@@ -199,7 +199,7 @@ pub async fn run(
         max_fork_depth: config.max_fork_depth,
     };
     tasks.spawn(sync.run(shutdown.clone()));
-    let branches = Arc::new(Branches { source: Arc::clone(&source), format: config.header_format });
+    let branches = Arc::new(Branches { source: Arc::downgrade(&source), format: config.header_format });
     let newly_pooled = pool.subscribe();
     let switch = Switch {
         told_head: source.status().hash,

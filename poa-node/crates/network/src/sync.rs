@@ -86,11 +86,10 @@ impl Sync {
         if now.hash != from.hash {
             tracing::info!(from = from.number, to = now.number, hash = %now.hash, "synced");
         }
+        // It delivered what it claims, and finality keeps us on another branch.
+        let other_branch = self.source.contains(head.hash) && self.hash_at(head.number).await != Some(head.hash);
         match result {
-            // It delivered what it claims, and finality keeps us on another branch.
-            Ok(()) if now.score < head.score() && self.source.contains(head.hash) => {
-                self.directory.avoid(&peer, AVOID_REFUSED);
-            }
+            Ok(()) if now.score < head.score() && other_branch => self.directory.avoid(&peer, AVOID_REFUSED),
             Ok(()) if now.score < head.score() => {
                 // All it has is here, and it is lighter than it said.
                 self.directory.correct(&peer, now.into());

@@ -1,6 +1,6 @@
 //! A block of a branch that is not heavier than ours, with its ancestors: finality asks for what a quorum voted for.
 
-use std::sync::Arc;
+use std::sync::Weak;
 
 use alloy::primitives::B256;
 use aurum_types::{HeaderFormat, SealedBlock};
@@ -18,7 +18,8 @@ const LONGEST: usize = 512;
 /// Fetches blocks by hash.
 #[derive(Clone)]
 pub(crate) struct Branches {
-    pub(crate) source: Arc<dyn BlockSource>,
+    /// Not an owner: whoever feeds the chain with what it hears may hold the network's handle, and this with it.
+    pub(crate) source: Weak<dyn BlockSource>,
     pub(crate) format: HeaderFormat,
 }
 
@@ -31,9 +32,10 @@ impl std::fmt::Debug for Branches {
 impl Branches {
     /// Asks `peer` for the block and for each parent that is not here, and imports them. Whether the block is here then.
     pub(crate) async fn fetch(&self, asker: &Asker, peer: PeerId, hash: B256) -> bool {
+        let Some(source) = self.source.upgrade() else { return false };
         let mut branch = Vec::new();
         let mut next = hash;
-        while !self.source.contains(next) {
+        while !source.contains(next) {
             if branch.len() >= LONGEST {
                 return false;
             }
@@ -49,7 +51,6 @@ impl Branches {
             branch.push(block);
         }
         branch.reverse();
-        let source = Arc::clone(&self.source);
         let import = move || {
             let (_, stopped) = source.import_range(branch);
             if let Some(verdict) = stopped {
