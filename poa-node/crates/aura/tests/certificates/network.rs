@@ -27,8 +27,6 @@ pub(crate) enum Conduct {
     Cloned,
     /// Signs every link anybody else votes for, on every branch, and seals on no branch.
     SignsAll,
-    /// Forgets its guard after each vote.
-    Forgetful,
 }
 
 /// What the network does to messages.
@@ -65,11 +63,11 @@ impl Simulation {
         let mut nodes = Vec::new();
         let mut conduct = Vec::new();
         for (key, how) in keys.iter().enumerate().filter(|(_, how)| **how != Conduct::SignsAll) {
-            nodes.push(Node::new(&world, key, *how == Conduct::Forgetful));
+            nodes.push(Node::new(&world, key));
             conduct.push(*how);
         }
         for (key, how) in keys.iter().enumerate().filter(|(_, how)| **how == Conduct::Cloned) {
-            nodes.push(Node::new(&world, key, false));
+            nodes.push(Node::new(&world, key));
             conduct.push(*how);
         }
         let accomplices = (0..keys.len()).filter(|key| keys[*key] == Conduct::SignsAll).collect();
@@ -145,6 +143,12 @@ impl Simulation {
     pub(crate) fn restart(&mut self, node: usize) {
         let effects = self.nodes[node].restart(&self.world);
         self.carry_out(node, effects);
+    }
+
+    /// The node's disk is lost, with what was on its way to it, and its key is used on an empty one.
+    pub(crate) fn wipe(&mut self, node: usize) {
+        self.queue.retain(|_, (to, _)| *to != node);
+        self.nodes[node].wipe(&self.world);
     }
 
     pub(crate) fn run(&mut self, steps: u64) {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use aurum_aura::{
     KeySigner, Signer as _,
-    certificate::{Certificate, Checkpoint, Guard, Link, Participant, Progress, Vote},
+    certificate::{Certificate, Checkpoint, Guard, Participant, Progress, Vote},
 };
 
 use crate::world::{Id, Seen, World};
@@ -34,8 +34,6 @@ pub(crate) struct Node {
     pub(crate) participant: Participant,
     pub(crate) sealed: u64,
     disk: Disk,
-    /// Votes without a guard, as a key that forgets does.
-    forgetful: bool,
 }
 
 /// What a node did with an event.
@@ -47,10 +45,19 @@ pub(crate) struct Effects {
 }
 
 impl Node {
-    pub(crate) fn new(world: &World, key: usize, forgetful: bool) -> Self {
+    pub(crate) fn new(world: &World, key: usize) -> Self {
         let signer = Arc::clone(world.key(key));
         let participant = Participant::new(world.domain, Some(signer.address()), 0, Checkpoint::default());
-        Self { signer, known: HashSet::from([0]), head: 0, participant, sealed: 0, disk: Disk::default(), forgetful }
+        Self { signer, known: HashSet::from([0]), head: 0, participant, sealed: 0, disk: Disk::default() }
+    }
+
+    /// All is lost but the key.
+    pub(crate) fn wipe(&mut self, world: &World) {
+        self.disk = Disk::default();
+        self.known = HashSet::from([0]);
+        self.head = 0;
+        let key = Some(self.signer.address());
+        self.participant = Participant::new(world.domain, key, 0, Checkpoint::default());
     }
 
     /// All but the disk is lost.
@@ -170,14 +177,7 @@ impl Node {
             let moved = self.note(world, progress, effects);
             let head = world.block(self.head).at();
             let seen = Seen { world, known: &self.known };
-            if self.forgetful {
-                self.participant.resume(Guard::default());
-            }
             let Ok(ballot) = self.participant.ballot(head, &seen);
-            let mine = self.signer.address();
-            let said =
-                |link: &Link| self.participant.tally().votes(link).is_some_and(|votes| votes.contains_key(&mine));
-            let ballot = ballot.filter(|(link, _)| !said(link));
             let voted = ballot.is_some();
             if let Some((link, guard)) = ballot {
                 self.disk.guard = guard;
@@ -185,7 +185,7 @@ impl Node {
                 self.participant.voted(vote.clone(), guard);
                 effects.messages.push(Message::Vote(vote));
             }
-            if !moved && (!voted || self.forgetful) {
+            if !moved && !voted {
                 return;
             }
         }
