@@ -61,6 +61,53 @@ async fn until(what: &str, seconds: u64, mut done: impl FnMut() -> bool) {
     panic!("{what} did not happen in {seconds} s");
 }
 
+/// The record of an authority's votes below its folder: target of the last vote.
+fn last_target(folder: &Path, id: usize) -> Option<u64> {
+    let key = signer(id).address();
+    let record = poa_node::finality::VoteRecord::open(&folder.join(id.to_string()).join(VOTES), key).unwrap();
+    record.guard().and_then(|guard| guard.last()).map(|last| last.target.number)
+}
+
+/// Where a node of these tests keeps its records, below its base folder.
+const VOTES: &str = "chains/dev-7";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn authorities_certify_blocks_and_keep_to_their_votes_over_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rules = (*spec(4)).clone();
+    rules.engine.finality_certificates_transition = Some(0);
+    let spec = Arc::new(rules);
+    let a = start(folder.path(), &spec, 0, &[]).await;
+    let b = start(folder.path(), &spec, 1, &[&a]).await;
+    let c = start(folder.path(), &spec, 2, &[&a, &b]).await;
+    let d = start(folder.path(), &spec, 3, &[&a, &b, &c]).await;
+    {
+        let nodes = [&a, &b, &c, &d];
+        until("certificates on all nodes", 60, || nodes.iter().all(|node| node.chain.head().finalized.number >= 6)).await;
+        for node in nodes {
+            let found = node.chain.view().certified(4).unwrap().expect("a certificate");
+            let trust = aurum_aura::certificate::Trust::genesis(aurum_types::ValidatorSet::new(addresses(4)));
+            let domain = aurum_aura::certificate::VoteDomain::new(spec.params.chain_id, node.genesis_hash());
+            let step = &found.steps[0];
+            trust.verify(&domain, &step.certificate, &step.recorded).unwrap();
+        }
+    }
+    // Three of four go on; the fourth comes back and votes above what it voted.
+    d.stop().await;
+    let before = last_target(folder.path(), 3).expect("it voted");
+    let head = a.chain.head().latest.number;
+    until("three of four certify", 60, || a.chain.head().finalized.number >= head + 2).await;
+    let d = start(folder.path(), &spec, 3, &[&a, &b, &c]).await;
+    assert!(d.chain.head().finalized.number > 0, "what was final stays final over a restart");
+    until("it votes again", 60, || last_target(folder.path(), 3).is_some_and(|target| target > before)).await;
+    // One that joins late learns what is final without votes of the past.
+    let late = start(folder.path(), &spec, 7, &[&a, &b]).await;
+    until("the late one knows what is final", 60, || late.chain.head().finalized.number >= head).await;
+    for node in [a, b, c, d, late] {
+        node.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn three_authorities_agree_and_finalize() {
     let folder = tempfile::tempdir().unwrap();
