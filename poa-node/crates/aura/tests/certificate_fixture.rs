@@ -5,8 +5,8 @@
 use std::{fs, path::PathBuf};
 
 use alloy::{
-    primitives::{Address, B256, Bytes, hex, keccak256},
-    sol_types::{SolValue, sol},
+    primitives::{Address, B256, Bytes, U256, hex, keccak256},
+    sol_types::SolValue,
 };
 use aurum_aura::{
     KeySigner, Signer as _,
@@ -14,17 +14,6 @@ use aurum_aura::{
 };
 use aurum_types::ValidatorSet;
 use serde_json::{Map, Value, json};
-
-sol! {
-    /// As `ICertificateVerifier.Certificate`.
-    struct SolidityCertificate {
-        uint64 number;
-        bytes32 hash;
-        bytes32 childHash;
-        bytes32 validatorHistory;
-        bytes signatures;
-    }
-}
 
 fn key(id: u8) -> KeySigner {
     KeySigner::new(secp256k1::SecretKey::from_byte_array(keccak256([id]).0).unwrap())
@@ -51,16 +40,11 @@ fn hex(bytes: impl AsRef<[u8]>) -> Value {
     json!(hex::encode_prefixed(bytes))
 }
 
+/// As `abi.encode` of an `ICertificateVerifier.Certificate`.
 fn solidity(certificate: &Certificate) -> Value {
     let Link { source, target, history } = certificate.link;
-    hex(SolidityCertificate {
-        number: source.number,
-        hash: source.hash,
-        childHash: target.hash,
-        validatorHistory: history,
-        signatures: Bytes::from(certificate.signatures.concat()),
-    }
-    .abi_encode())
+    let signatures = Bytes::from(certificate.signatures.concat());
+    hex((U256::from(source.number), source.hash, target.hash, history, signatures).abi_encode())
 }
 
 fn addresses(set: &ValidatorSet) -> Value {
