@@ -83,7 +83,8 @@ async fn authorities_certify_blocks_and_keep_to_their_votes_over_restarts() {
     let d = start(folder.path(), &spec, 3, &[&a, &b, &c]).await;
     {
         let nodes = [&a, &b, &c, &d];
-        until("certificates on all nodes", 60, || nodes.iter().all(|node| node.chain.head().finalized.number >= 6)).await;
+        until("certificates on all nodes", 60, || nodes.iter().all(|node| node.chain.head().finalized.number >= 6))
+            .await;
         for node in nodes {
             let found = node.chain.view().certified(4).unwrap().expect("a certificate");
             let trust = aurum_aura::certificate::Trust::genesis(aurum_types::ValidatorSet::new(addresses(4)));

@@ -158,7 +158,7 @@ fn importing(network: &Network, latest: u64) {
     fs::write(network.path("cut.rlp"), &bytes[..bytes.len() - 1]).unwrap();
     let (report, success) = network.run("c", &["import", "cut.rlp"]);
     assert!(!success && report["imported"] == latest - 1 && report["block"]["rule"] == "file", "{report}");
-    let mut flipped = bytes.clone();
+    let mut flipped = bytes;
     // In the state root of the first block: after list and header heads, parent, uncles and author.
     flipped[3 + 3 + 33 + 33 + 21 + 5] ^= 1;
     fs::write(network.path("flipped.rlp"), &flipped).unwrap();

@@ -41,12 +41,12 @@ async fn certified_blocks_follow_the_head_and_are_proven_offline() -> Result<()>
     ensure!(certificate["block"]["number"].as_u64().is_some_and(|number| number >= head), "{certificate}");
     let file = story.folder().join("certificate.json");
     std::fs::write(&file, certificate.to_string())?;
-    let (verdict, success) = verify(&home, file.display().to_string())?;
+    let (verdict, success) = verify(&home, &file.display().to_string())?;
     ensure!(success && verdict["valid"] == true && verdict["block"]["number"] == head, "{verdict}");
     ensure!(verdict["signers"].as_array().is_some_and(|signers| signers.len() >= 3), "{verdict}");
     let mut forged = certificate.clone();
     forged["certificates"][0]["target"]["hash"] = json!(format!("0x{}", "11".repeat(32)));
-    let (verdict, success) = verify(&home, forged.to_string())?;
+    let (verdict, success) = verify(&home, &forged.to_string())?;
     ensure!(!success && verdict["valid"] == false, "{verdict}");
     story.say("the certificate of a block is verified from the chain spec alone, and a forged one is not");
 
@@ -119,12 +119,12 @@ async fn certificate(node: &Node, height: u64) -> Result<Value> {
 }
 
 /// What `poa-node verify-certificate` says, and whether its exit code is 0.
-fn verify(home: &Home, certificate: String) -> Result<(Value, bool)> {
+fn verify(home: &Home, certificate: &str) -> Result<(Value, bool)> {
     let output = Command::new(binary("poa-node")?)
         .arg("verify-certificate")
         .arg("--chain")
         .arg(home.consortium.spec())
-        .args(["--certificate", &certificate])
+        .args(["--certificate", certificate])
         .output()?;
     let json = serde_json::from_slice(&output.stdout);
     let json = json.with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;

@@ -235,7 +235,8 @@ mod tests {
     #[test]
     fn what_proves_nothing_is_refused_with_the_reason() {
         let good = certificate(&spec(), &[0, 1, 3]);
-        let cases: [(&str, &dyn Fn(&mut CertificateJson)); 6] = [
+        type Spoil = &'static dyn Fn(&mut CertificateJson);
+        let cases: [(&str, Spoil); 6] = [
             ("another chain", &|json| json.chain_id += 1),
             ("another chain", &|json| json.genesis_hash = B256::ZERO),
             ("another block", &|json| json.block.number += 1),

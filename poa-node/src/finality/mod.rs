@@ -85,6 +85,9 @@ pub enum FinalityError {
     Fault(#[from] Fault),
 }
 
+/// What takes part, and the blocks it will want.
+pub type Opened = (Arc<Finality>, mpsc::Receiver<B256>);
+
 impl Finality {
     /// What takes part on `chain`, if certificates are made there; and the blocks it will want, for [`Self::run`]. With a
     /// `signer` it votes, and remembers in `folder`.
@@ -97,7 +100,7 @@ impl Finality {
         signer: Option<Arc<dyn Signer>>,
         folder: &Path,
         faults: mpsc::Sender<Fault>,
-    ) -> Result<Option<(Arc<Self>, mpsc::Receiver<B256>)>, FinalityError> {
+    ) -> Result<Option<Opened>, FinalityError> {
         let Some(from) = chain.certificates_from() else { return Ok(None) };
         let domain = VoteDomain::new(chain.spec().params.chain_id, chain.genesis_hash());
         let key = signer.as_ref().map(|signer| signer.address());
@@ -291,7 +294,7 @@ impl Finality {
         match inner.participant.absorb(proof, head, self.chain.branches())? {
             Err(error) => Ok(Err(error.to_string())),
             Ok(progress) => {
-                let news = self.carry_out(inner, progress)?;
+                let news = self.carry_out(inner, &progress)?;
                 if news {
                     self.go_on(inner)?;
                 }
@@ -305,7 +308,7 @@ impl Finality {
         loop {
             let head = self.chain.head().latest.into();
             let progress = inner.participant.settle(head, self.chain.branches())?;
-            let moved = self.carry_out(inner, progress)?;
+            let moved = self.carry_out(inner, &progress)?;
             let voted = self.vote(inner)?;
             if !moved && !voted {
                 break;
@@ -316,7 +319,7 @@ impl Finality {
     }
 
     /// Tells the chain. Whether anything moved.
-    fn carry_out(&self, inner: &mut Inner, progress: Progress) -> Result<bool, Fault> {
+    fn carry_out(&self, inner: &mut Inner, progress: &Progress) -> Result<bool, Fault> {
         let moved = !progress.certificates.is_empty() || progress.justified.is_some();
         for certificate in &progress.certificates {
             self.told(self.chain.certify(certificate), certificate.link.source)?;
@@ -324,7 +327,7 @@ impl Finality {
         if let Some(proof) = &progress.justified {
             self.told(self.chain.justify(proof), proof.link.target)?;
         }
-        if let Some(wanted) = progress.wanted {
+        if let Some(wanted) = &progress.wanted {
             // Full: it is asked for again when the next vote names it.
             let _ = self.wanted.try_send(wanted.hash);
         }

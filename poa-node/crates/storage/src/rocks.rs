@@ -78,9 +78,11 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// A key with its value.
+pub(crate) type Record<T> = (<T as Table>::Key, <T as Table>::Value);
+
 /// Records of a table in its keys' order.
-pub(crate) type Records<'a, T> =
-    Box<dyn Iterator<Item = Result<(<T as Table>::Key, <T as Table>::Value), StorageError>> + 'a>;
+pub(crate) type Records<'a, T> = Box<dyn Iterator<Item = Result<Record<T>, StorageError>> + 'a>;
 
 impl Rocks {
     /// Opens the directory, creating what is missing. What a crash left half-written at the log's end is cut off.
@@ -141,7 +143,7 @@ impl Rocks {
     }
 
     /// The record with the highest key.
-    pub(crate) fn last<T: Table>(&self) -> Result<Option<(T::Key, T::Value)>, StorageError> {
+    pub(crate) fn last<T: Table>(&self) -> Result<Option<Record<T>>, StorageError> {
         let Some(record) = self.db.iterator_cf(self.table::<T>(), IteratorMode::End).next() else { return Ok(None) };
         let (key, value) = record.map_err(|error| StorageError::disk("read", &error))?;
         let key = Key::from_bytes(&key).ok_or_else(|| StorageError::corrupt(T::NAME, "malformed key"))?;

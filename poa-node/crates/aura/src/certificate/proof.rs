@@ -198,7 +198,7 @@ mod tests {
         let moved = old.verify(&domain(), &certificate(6, 7, history, &[2, 3, 4, 5]), &recorded).unwrap();
         assert_eq!(moved, Trust { validators: new, history });
         let next = certificate(9, 10, history, &[4, 5, 6]);
-        assert_eq!(moved.verify(&domain(), &next, &[]), Ok(moved.clone()));
+        assert_eq!(moved.verify(&domain(), &next, &[]).as_ref(), Ok(&moved));
         assert_eq!(old.verify(&domain(), &next, &[]), Err(CertificateError::History));
         let old_only = certificate(6, 7, history, &[1, 2, 3]);
         assert!(matches!(old.verify(&domain(), &old_only, &recorded), Err(CertificateError::Quorum { set: 1, .. })));

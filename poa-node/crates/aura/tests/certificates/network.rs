@@ -142,7 +142,7 @@ impl Simulation {
 
     pub(crate) fn restart(&mut self, node: usize) {
         let effects = self.nodes[node].restart(&self.world);
-        self.carry_out(node, effects);
+        self.carry_out(node, &effects);
     }
 
     /// The node's disk is lost, with what was on its way to it, and its key is used on an empty one.
@@ -170,7 +170,7 @@ impl Simulation {
             {
                 let (to, message) = entry.remove();
                 let effects = self.nodes[to].hear(&self.world, message);
-                self.carry_out(to, effects);
+                self.carry_out(to, &effects);
             }
         }
     }
@@ -194,12 +194,12 @@ impl Simulation {
             if self.world.proposer(head, step) == key && self.world.block(head).step < step && sealed < step {
                 let id = self.world.seal(head, step, node as u64);
                 let effects = self.nodes[node].seal(&self.world, id, step);
-                self.carry_out(node, effects);
+                self.carry_out(node, &effects);
             }
         }
     }
 
-    fn carry_out(&mut self, node: usize, effects: Effects) {
+    fn carry_out(&mut self, node: usize, effects: &Effects) {
         if self.conduct[node] != Conduct::Cloned {
             for checkpoint in &effects.certified {
                 self.check(node, *checkpoint);

@@ -44,7 +44,7 @@ fn refill(
         for leaf in portion {
             match *leaf {
                 Leaf::Account(address, account) => {
-                    let code = model.code(account.code_hash).unwrap();
+                    let code = model.code(account.code_hash).expect("a model has all code");
                     if !code.is_empty() {
                         restore.add_code(account.code_hash, &code)?;
                     }
@@ -52,7 +52,7 @@ fn refill(
                     changes.accounts.entry(address).or_default().account = Some(account);
                 }
                 Leaf::Slot(slot, value) => {
-                    let (address, account) = last.unwrap();
+                    let (address, account) = last.expect("a slot follows its account");
                     let change = changes.accounts.entry(address).or_default();
                     change.account = Some(account);
                     change.storage.insert(slot, value);
