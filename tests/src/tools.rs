@@ -12,13 +12,25 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// A program of the Node packages: `anvil`, `cast`, `forge`, `playwright-core`. Where a package only starts a native program,
-/// that one is meant: killing the script in between would leave it running.
+/// A program of the Node packages in `tests`: `anvil`, `cast`, `forge`, `playwright-core`. Where a package only starts a native
+/// program, that one is meant: the script in between hides its exit code, and killing the script would leave it running.
 ///
 /// # Errors
 /// When the packages are not installed.
 pub fn node_binary(name: &str) -> Result<PathBuf> {
-    let packages = repository().join("tests/node_modules");
+    installed(&repository().join("tests"), name)
+}
+
+/// A program of the contracts' own packages, run in their folder: `forge`.
+///
+/// # Errors
+/// When the packages are not installed.
+pub fn contracts_forge() -> Result<PathBuf> {
+    installed(&repository().join("contracts"), "forge")
+}
+
+fn installed(folder: &Path, name: &str) -> Result<PathBuf> {
+    let packages = folder.join("node_modules");
     let architecture = if env::consts::ARCH == "aarch64" { "arm64" } else { "amd64" };
     let platform = if env::consts::OS == "macos" { "darwin" } else { env::consts::OS };
     let native = packages.join(format!("@foundry-rs/{name}-{platform}-{architecture}/bin/{name}"));
@@ -28,11 +40,6 @@ pub fn node_binary(name: &str) -> Result<PathBuf> {
     let script = packages.join(".bin").join(name);
     ensure!(script.exists(), "{name} is not installed: run `make setup-test`");
     Ok(script)
-}
-
-/// A program of the contracts' own packages, run in their folder: `forge`.
-pub fn contracts_forge() -> PathBuf {
-    repository().join("contracts/node_modules/.bin/forge")
 }
 
 /// Where the Python packages of `tests/requirements.txt` are.
@@ -61,7 +68,7 @@ pub fn have(needed: &[&str]) -> bool {
             "node" => on_path("node").is_none(),
             "chromium" => chromium().is_none(),
             "web3" => on_path("python3").is_none() || !python_packages().join("web3").is_dir(),
-            "contracts/forge" => !contracts_forge().exists(),
+            "contracts/forge" => contracts_forge().is_err(),
             name => node_binary(name).is_err(),
         })
         .collect();

@@ -102,7 +102,7 @@ fn forge_creates(url: &str, key: &str) -> Result<Address> {
         "1000",
     ];
     let folder = tools::repository().join("contracts");
-    let output = run(&tools::contracts_forge(), arguments, &[], Some(&folder))?;
+    let output = run(&tools::contracts_forge()?, arguments, &[], Some(&folder))?;
     let json = output.find('{').and_then(|start| output.get(start..)).context("forge create prints no JSON")?;
     let report: Value = serde_json::from_str(json)?;
     Ok(report["deployedTo"].as_str().context("forge create names no address")?.parse()?)

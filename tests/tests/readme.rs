@@ -92,7 +92,9 @@ fn commands_of_the_readme_work() -> Result<()> {
 }
 
 fn execute(block: &Block, folder: &Path) -> Result<()> {
-    let mut path = vec![binaries()?, tools::repository().join("tests/node_modules/.bin")];
+    let foundry = tools::node_binary("cast")?;
+    let foundry = foundry.parent().context("cast lies in a folder")?.to_owned();
+    let mut path = vec![binaries()?, foundry];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &block.commands])
