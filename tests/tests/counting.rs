@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use aurum_tests::tools;
 
 const REPORT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="nextest-run" tests="5" failures="1">
-    <testsuite name="one" tests="5" failures="1">
+<testsuites name="nextest-run" tests="6" failures="1">
+    <testsuite name="one" tests="6" failures="1">
         <testcase name="works" classname="one" time="0.025">
             <system-out>
 test works ... ok
@@ -27,6 +27,11 @@ SKIPPED: vectors folder absent
         <testcase name="cannot_either" classname="one" time="0.025">
             <system-out>SKIPPED: not installed: cast</system-out>
         </testcase>
+        <testcase name="works_the_second_time" classname="one" time="0.025">
+            <flakyFailure timestamp="2026-01-01T00:00:00Z" time="0.025" type="test failure with exit code 101">
+                <system-out>thread panicked</system-out>
+            </flakyFailure>
+        </testcase>
         <testcase name="breaks" classname="one" time="0.025">
             <failure type="test failure with exit code 101">thread &apos;breaks&apos; panicked</failure>
             <system-out>SKIPPED: half of it</system-out>
@@ -42,7 +47,7 @@ fn a_report_is_counted_test_by_test() -> Result<()> {
     awk.stdin.take().context("awk reads")?.write_all(REPORT.as_bytes())?;
     let output = awk.wait_with_output()?;
     let lines = String::from_utf8(output.stdout)?;
-    let expected = "passed\npassed\nskipped vectors folder absent\nskipped not installed: cast\nfailed breaks\n";
+    let expected = "passed\npassed\nskipped vectors folder absent\nskipped not installed: cast\nflaky works_the_second_time\nfailed breaks\n";
     ensure!(lines == expected, "{lines}");
     Ok(())
 }
