@@ -72,11 +72,13 @@ impl StateTree {
     /// # Errors
     /// [`StorageError::MissingState`] for an unknown parent.
     pub fn insert(&self, block: Arc<CommittedBlock>, nodes: TrieNodes) -> Result<(), StorageError> {
-        if self.core.persisted(block.hash())?.is_some() {
+        // All under one lock: a block leaves the overlay once it is persisted, which may be at any moment else.
+        let mut overlay = self.core.overlay_mut();
+        if overlay.block(block.hash()).is_some() || self.core.persisted(block.hash())?.is_some() {
             return Ok(());
         }
-        let on_persisted = self.core.persisted(block.header().parent_hash)?.is_some();
-        let mut overlay = self.core.overlay_mut();
+        let parent = block.header().parent_hash;
+        let on_persisted = overlay.block(parent).is_none() && self.core.persisted(parent)?.is_some();
         let held = nodes.clone();
         if overlay.insert(block, nodes, on_persisted)? {
             self.core.pending.hold(&held);

@@ -356,6 +356,43 @@ fn what_does_not_continue_the_chain_is_refused() {
 }
 
 #[test]
+fn blocks_are_added_while_those_below_them_are_persisted() {
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let (_database, _writer, tree) = open(elsewhere.path());
+    let mut link = genesis();
+    let mut blocks = Vec::new();
+    for seed in 0..600 {
+        let (block, nodes, next) = child(&tree, &link, seed);
+        tree.insert(Arc::clone(&block), nodes.clone()).expect("its parent is there");
+        blocks.push((block, nodes, next.score));
+        link = next;
+    }
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_database, mut writer, tree) = open(directory.path());
+    let (added, next) = std::sync::mpsc::channel();
+    let behind = tree.clone();
+    let persisting = std::thread::spawn(move || {
+        for (hash, score) in next {
+            let path = behind.path(hash);
+            writer.put_block(path.last().expect("was added").sealed(), score).expect("disk");
+            writer.advance_keeping_forks(&path, b"").expect("continues");
+        }
+    });
+    for (number, (block, nodes, score)) in blocks.into_iter().enumerate() {
+        let hash = block.hash();
+        tree.insert(block, nodes).expect("its parent is in the tree or persisted");
+        added.send((hash, score)).expect("the other thread waits");
+        // The next one comes at any moment of its parent's way to disk.
+        let spins = number % 97 * 40;
+        (0..spins).for_each(|_| std::hint::spin_loop());
+    }
+    drop(added);
+    persisting.join().expect("every block was persisted");
+    check_state(&tree, &link);
+}
+
+#[test]
 fn a_fork_below_the_tip_lives_on_history_until_it_is_forgotten() {
     let directory = tempfile::tempdir().expect("a directory");
     let (_database, mut writer, tree) = open(directory.path());
