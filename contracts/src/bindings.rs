@@ -17,6 +17,7 @@ macro_rules! bind {
 bind! {
     BridgeValidators = "artifacts/BridgeValidators.json";
     BridgedToken = "artifacts/BridgedToken.json";
+    CertificateVerifier = "artifacts/CertificateVerifier.json";
     Erc1967Proxy = "artifacts/ERC1967Proxy.json";
     ForeignBridge = "artifacts/ForeignBridge.json";
     HomeBridge = "artifacts/HomeBridge.json";

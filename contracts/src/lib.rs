@@ -10,8 +10,8 @@ mod transfer;
 pub use addresses::{Addresses, AddressesError, BridgeSide, Finality, TokenPair};
 pub use artifact::{Artifact, ArtifactError};
 pub use bindings::{
-    BridgeValidators, BridgedToken, Erc1967Proxy, ForeignBridge, HomeBridge, Permissions, RlcLikeToken,
-    TimelockController, ValidatorSet,
+    BridgeValidators, BridgedToken, CertificateVerifier, Erc1967Proxy, ForeignBridge, HomeBridge, ICertificateVerifier,
+    Permissions, RlcLikeToken, TimelockController, ValidatorSet,
 };
 pub use side::{Side, Sides};
 pub use transfer::{MESSAGE_VERSION, Transfer, bridge_domain, transfer_id};

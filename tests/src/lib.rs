@@ -5,6 +5,7 @@ pub mod bridge;
 pub mod consortium;
 pub mod containers;
 pub mod council;
+pub mod finality;
 pub mod foreign;
 pub mod home;
 pub mod hosts;

@@ -14,7 +14,8 @@ use aurum_contracts::ValidatorSet;
 use aurum_tests::{
     consortium::{self, Authority, ChainOptions, Company},
     council::{self, VALIDATOR_SET},
-    foreign::wallet_provider,
+    finality::Abroad,
+    foreign::{self, wallet_provider},
     home::{Home, ObserverPorts},
     node::Node,
     ports::{Ports, check_free, shift},
@@ -44,7 +45,14 @@ async fn late_lost_and_new_members_agree() -> Result<()> {
     finality_needs_a_majority(&mut home, &story).await?;
     let mut fifth = joins_late(&home, ports, story.folder()).await?;
     story.say("a fifth company's node joined late and has the same head and root");
-    becomes_validator(&home, &fifth, &story).await?;
+    let mut public = foreign::stand_in(story.folder(), ports)?;
+    public.start()?;
+    public.ready().await?;
+    let abroad = follow_from(&public, &home).await?;
+    let first = becomes_validator(&home, &fifth, &story).await?;
+    is_proven_abroad(&abroad, &home, first).await?;
+    public.stop()?;
+    story.say("a contract on another chain followed the change by certificates alone");
 
     fifth.node.stop()?;
     home.stop()?;
@@ -207,7 +215,8 @@ async fn joins_late(home: &Home, ports: Ports, folder: &Path) -> Result<Fifth> {
     Ok(Fifth { node, account: company.address })
 }
 
-async fn becomes_validator(home: &Home, fifth: &Fifth, story: &Story) -> Result<()> {
+/// Returns the first block that the new validator sealed.
+async fn becomes_validator(home: &Home, fifth: &Fifth, story: &Story) -> Result<u64> {
     let observer = home.observer.provider()?;
     let before: Vec<Address> = observer.raw_request("aura_getValidators".into(), ()).await?;
     ensure!(before.len() == 4 && !before.contains(&fifth.account), "validators {before:?}");
@@ -251,5 +260,32 @@ async fn becomes_validator(home: &Home, fifth: &Fifth, story: &Story) -> Result<
     }
     story
         .say(&format!("added in block {signalled}, in force from {in_force}, it sealed block {first}, which is final"));
+    Ok(first)
+}
+
+/// A verifier on another chain that knows of the home chain what its genesis says, and a first certificate.
+async fn follow_from(public: &Node, home: &Home) -> Result<Abroad> {
+    let observer = home.observer.provider()?;
+    let genesis = hash_at(&observer, 0).await?.context("genesis is there")?;
+    let validators = home.consortium.authorities.iter().map(|authority| authority.address);
+    // As the contract lists them: the order is part of the history that is voted for.
+    let listed = ValidatorSet::new(VALIDATOR_SET, &observer).getValidators().block(0.into()).call().await?;
+    ensure!(validators.clone().all(|address| listed.contains(&address)) && listed.len() == 4, "{listed:?}");
+    let wallet = wallet_provider(&public.url(), foreign::dev_signer(0)?)?;
+    let abroad = Abroad::deploy(wallet, observer.get_chain_id().await?, genesis, listed).await?;
+    let (head, _) = finalized(&observer).await?;
+    ensure!(abroad.bring(&home.observer, head).await? >= head, "block {head} is final abroad");
+    Ok(abroad)
+}
+
+async fn is_proven_abroad(abroad: &Abroad, home: &Home, number: u64) -> Result<()> {
+    let observer = home.observer.provider()?;
+    let proven = abroad.bring(&home.observer, number).await?;
+    ensure!(proven >= number, "{number} is final at home, {proven} abroad");
+    let hash = abroad.contract.finalizedHash().call().await?;
+    ensure!(hash_at(&observer, proven).await? == Some(hash), "another block {proven} is final abroad");
+    let voters = abroad.contract.validators().call().await?;
+    let validators: Vec<Address> = observer.raw_request("aura_getValidators".into(), ()).await?;
+    ensure!(voters == validators && voters.len() == 5, "{voters:?} vote abroad, {validators:?} at home");
     Ok(())
 }

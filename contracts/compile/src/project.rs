@@ -16,9 +16,10 @@ use foundry_compilers::{
 use serde_json::{Value, json};
 
 /// What is deployed, and therefore committed.
-pub(crate) const CONTRACTS: [&str; 9] = [
+pub(crate) const CONTRACTS: [&str; 10] = [
     "BridgeValidators",
     "BridgedToken",
+    "CertificateVerifier",
     "ERC1967Proxy",
     "ForeignBridge",
     "HomeBridge",
