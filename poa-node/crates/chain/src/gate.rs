@@ -6,20 +6,40 @@
 //! ```
 //!
 //! A handler that forgets to ask for its grant does not compile: guarded data has no other way out.
+//!
+//! | identity | read | submit | administer |
+//! |---|---|---|---|
+//! | [`Identity::Local`] | yes | yes | yes |
+//! | [`Identity::Anonymous`] | yes | yes | no |
+//! | [`Identity::Public`] | if the account 0x0 has *read* | yes | no |
+//! | [`Identity::Address`] | if the account has *read* | if it has any right | no |
+//! | [`Identity::Stranger`] | no | no | no |
+//!
+//! Rights are those of the permission contract (docs/permissions.md), asked at the head. What a transaction may do is decided
+//! by its sender's rights, whoever hands it in.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use alloy::primitives::{Address, B256};
 use aurum_pool::{Origin, Pool, PoolError};
 use aurum_types::{BlockNumber, Recovered, Transaction, TransactionError, recover_sender};
 
-use crate::{Chain, view::View};
+use crate::{
+    Chain,
+    readers::{Readers, Rights},
+    view::View,
+};
 
 /// Who is asking, as far as it was proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// Nobody in particular.
+    /// Nobody in particular, where the operator lets everybody read.
     Anonymous,
+    /// Nobody in particular, where the chain decides what everybody may read: the account 0x0 stands for all that the
+    /// permission contract does not know.
+    Public,
+    /// Somebody who proved nothing, where a login is demanded, or whose login is over.
+    Stranger,
     /// Somebody on the node's own machine: loopback, or the process itself.
     Local,
     /// The holder of this account's key, proven by a signature.
@@ -30,6 +50,8 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
+            Self::Public => f.write_str("the public"),
+            Self::Stranger => f.write_str("a caller without login"),
             Self::Local => f.write_str("local"),
             Self::Address(address) => address.fmt(f),
         }
@@ -102,6 +124,13 @@ pub struct Denied {
     pub block: Option<BlockNumber>,
 }
 
+impl Denied {
+    /// A refusal that no contract decided.
+    const fn new(identity: Identity, reason: &'static str, needed: &'static str) -> Self {
+        Self { identity, reason, needed, contract: None, block: None }
+    }
+}
+
 /// Why a transaction was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
@@ -113,13 +142,12 @@ pub enum SubmitError {
     Pool(#[from] PoolError),
 }
 
-/// The door: chain, pool and the policy that decides.
-///
-/// Policy: everyone may read and submit (what a transaction may do is decided by its sender's rights); only a local
-/// caller may administer.
+/// The door: chain, pool and the policy that decides (see the module's table).
 #[derive(Clone)]
 pub struct Gate {
     chain: Chain,
+    /// Shared by all clones: one question an account and head.
+    readers: Arc<Readers>,
 }
 
 impl fmt::Debug for Gate {
@@ -130,24 +158,34 @@ impl fmt::Debug for Gate {
 
 impl Gate {
     /// The door to `chain` and its pool.
-    pub const fn new(chain: Chain) -> Self {
-        Self { chain }
+    pub fn new(chain: Chain) -> Self {
+        Self { chain, readers: Arc::default() }
     }
 
-    /// Asks to read.
+    /// Asks to read. For an account the permission contract is run, once at each head: call it off the async threads.
     ///
     /// # Errors
-    /// [`Denied`], when the policy says so; today it never does.
-    pub const fn grant_read(&self, identity: &Identity) -> Result<Grant<Read>, Denied> {
-        Ok(Grant::new(*identity))
+    /// [`Denied`]: `READ_DENIED` by the contract, `LOGIN_REQUIRED`, or `STATE_UNAVAILABLE` when nobody could be asked.
+    pub fn grant_read(&self, identity: &Identity) -> Result<Grant<Read>, Denied> {
+        let account = match identity {
+            Identity::Local | Identity::Anonymous => return Ok(Grant::new(*identity)),
+            Identity::Stranger => return Err(Denied::new(*identity, "LOGIN_REQUIRED", Read::NAME)),
+            Identity::Public => Address::ZERO,
+            Identity::Address(account) => *account,
+        };
+        self.ask(*identity, account, Rights::may_read, "READ_DENIED")
     }
 
-    /// Asks to hand in transactions.
+    /// Asks to hand in transactions, of any sender. As costly as [`Self::grant_read`].
     ///
     /// # Errors
-    /// [`Denied`], when the policy says so; today it never does.
-    pub const fn grant_submit(&self, identity: &Identity) -> Result<Grant<Submit>, Denied> {
-        Ok(Grant::new(*identity))
+    /// [`Denied`]: `NO_RIGHTS` by the contract, `LOGIN_REQUIRED`, or `STATE_UNAVAILABLE`.
+    pub fn grant_submit(&self, identity: &Identity) -> Result<Grant<Submit>, Denied> {
+        match identity {
+            Identity::Local | Identity::Anonymous | Identity::Public => Ok(Grant::new(*identity)),
+            Identity::Stranger => Err(Denied::new(*identity, "LOGIN_REQUIRED", Submit::NAME)),
+            Identity::Address(account) => self.ask(*identity, *account, Rights::any, "NO_RIGHTS"),
+        }
     }
 
     /// Asks to change how this node runs.
@@ -157,13 +195,29 @@ impl Gate {
     pub const fn grant_admin(&self, identity: &Identity) -> Result<Grant<Admin>, Denied> {
         match identity {
             Identity::Local => Ok(Grant::new(*identity)),
-            Identity::Anonymous | Identity::Address(_) => Err(Denied {
-                identity: *identity,
-                reason: "ADMIN_NOT_LOCAL",
-                needed: Admin::NAME,
-                contract: None,
-                block: None,
-            }),
+            Identity::Anonymous | Identity::Public | Identity::Stranger | Identity::Address(_) => {
+                Err(Denied::new(*identity, "ADMIN_NOT_LOCAL", Admin::NAME))
+            }
+        }
+    }
+
+    /// A grant if the permission contract gives `account` what `suffices`.
+    fn ask<K: GrantKind>(
+        &self,
+        identity: Identity,
+        account: Address,
+        suffices: fn(&Rights) -> bool,
+        reason: &'static str,
+    ) -> Result<Grant<K>, Denied> {
+        match self.readers.rights(self.chain.reader(), account) {
+            Ok(rights) if suffices(&rights) => Ok(Grant::new(identity)),
+            Ok(Rights { contract, at, .. }) => {
+                Err(Denied { contract, block: Some(at.number), ..Denied::new(identity, reason, K::NAME) })
+            }
+            Err(fault) => {
+                tracing::error!(%fault, %identity, "the rights of a caller could not be asked for");
+                Err(Denied::new(identity, "STATE_UNAVAILABLE", K::NAME))
+            }
         }
     }
 

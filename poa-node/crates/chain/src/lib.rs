@@ -33,6 +33,7 @@ mod open;
 mod persist;
 mod pipeline;
 mod reader;
+mod readers;
 mod recent;
 mod recover;
 mod replay;

@@ -148,3 +148,46 @@ fn a_penniless_account_sends_on_a_gas_free_chain_and_pays_nothing() {
     assert_eq!(view.next_base_fee(), Some(0));
     assert!(matches!(node.import(block), Ok(Imported::Known)));
 }
+
+#[test]
+fn a_right_to_read_counts_from_the_block_that_gives_or_takes_it() {
+    let kit = kit(0);
+    let node = kit.node();
+    let gate = Gate::new(node.clone());
+    let (reader, stranger) = (Identity::Address(key(5).address()), Identity::Address(Address::repeat_byte(7)));
+    assert!(gate.grant_read(&reader).is_ok() && gate.grant_submit(&reader).is_ok());
+    // The default of this chain is to read.
+    assert!(gate.grant_read(&stranger).is_ok() && gate.grant_read(&Identity::Public).is_ok());
+
+    kit.mine(&node, &[grant(0, key(5).address(), rights::BASIC)]);
+    let denied = gate.grant_read(&reader).unwrap_err();
+    assert_eq!((denied.reason, denied.needed), ("READ_DENIED", "read"));
+    assert_eq!((denied.contract, denied.block), (Some(PERMISSIONS), Some(1)));
+    assert!(gate.grant_submit(&reader).is_ok(), "who may send may hand in");
+    assert!(gate.grant_read(&stranger).is_ok());
+
+    kit.mine(&node, &[grant(1, key(5).address(), 0), grant(2, Address::ZERO, 0)]);
+    assert_eq!(gate.grant_submit(&reader).unwrap_err().reason, "NO_RIGHTS");
+    assert_eq!(gate.grant_read(&Identity::Public).unwrap_err().reason, "READ_DENIED");
+    assert!(gate.grant_submit(&Identity::Public).is_ok());
+
+    kit.mine(&node, &[grant(3, key(5).address(), rights::READ)]);
+    assert!(gate.grant_read(&reader).is_ok() && gate.grant_submit(&reader).is_ok());
+}
+
+#[test]
+fn who_proved_nothing_gets_no_grant_where_a_login_is_demanded() {
+    let gate = Gate::new(kit(0).node().clone());
+    let denied = gate.grant_read(&Identity::Stranger).unwrap_err();
+    assert_eq!((denied.needed, denied.reason), ("read", "LOGIN_REQUIRED"));
+    assert_eq!(gate.grant_submit(&Identity::Stranger).unwrap_err().reason, "LOGIN_REQUIRED");
+    assert_eq!(gate.grant_admin(&Identity::Stranger).unwrap_err().reason, "ADMIN_NOT_LOCAL");
+}
+
+#[test]
+fn without_a_permission_contract_every_account_reads() {
+    let gate = Gate::new(Kit::new(1).node().clone());
+    for identity in [Identity::Public, Identity::Address(key(7).address())] {
+        assert!(gate.grant_read(&identity).is_ok() && gate.grant_submit(&identity).is_ok());
+    }
+}
