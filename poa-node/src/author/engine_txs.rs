@@ -87,34 +87,66 @@ impl Sender<'_> {
     }
 }
 
+/// The engine transactions of one block.
+#[derive(Debug, Default)]
+pub(super) struct EngineTxs {
+    signed: Vec<Recovered<Transaction>>,
+    /// Reports of malice among them. All else follows from the parent's state and our own dice.
+    reports: Vec<Call>,
+}
+
+impl EngineTxs {
+    /// In their order.
+    pub(super) fn signed(&self) -> &[Recovered<Transaction>] {
+        &self.signed
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.signed.is_empty()
+    }
+
+    /// Whether both, of a block on one parent, report the same.
+    pub(super) fn reports_match(&self, reports: &[Call]) -> bool {
+        self.reports == reports
+    }
+}
+
 /// The engine transactions of the block on `parent`, in their order. What cannot be made is logged and left out:
 /// OpenEthereum makes no block then, and a chain whose contract is broken stands still.
-pub(super) fn make(parent: &Authoring, sender: Sender<'_>, reports: &mut ReportQueue) -> Vec<Recovered<Transaction>> {
+pub(super) fn make(parent: &Authoring, sender: Sender<'_>, reports: &mut ReportQueue) -> EngineTxs {
     let mut wanted = Vec::new();
-    for (what, calls) in [
-        ("randomness", randomness(parent, sender)),
-        ("change of validators", initiate_change(parent)),
-        ("reports", queued_reports(parent, sender, reports)),
-    ] {
+    for (what, calls) in [("randomness", randomness(parent, sender)), ("change of validators", initiate_change(parent))]
+    {
         match calls {
             Ok(calls) => wanted.extend(calls),
             Err(error) => tracing::error!(what, %error, "engine transaction is missing from our block"),
         }
     }
+    let reports = due_reports(parent, sender, reports);
+    wanted.extend(reports.iter().cloned());
     if wanted.is_empty() {
-        return Vec::new();
+        return EngineTxs::default();
     }
     match sign_all(parent, sender, wanted) {
-        Ok(signed) => signed,
+        Ok(signed) => EngineTxs { signed, reports },
         Err(error) => {
             tracing::error!(%error, "engine transactions are missing from our block");
-            Vec::new()
+            EngineTxs { signed: Vec::new(), reports }
         }
     }
 }
 
+/// The reports of malice that a block on `parent` carries: the one part of [`make`] that changes while the parent stays.
+pub(super) fn due_reports(parent: &Authoring, sender: Sender<'_>, reports: &mut ReportQueue) -> Vec<Call> {
+    queued_reports(parent, sender, reports).unwrap_or_else(|error| {
+        tracing::error!(%error, "reports are missing from our block");
+        Vec::new()
+    })
+}
+
 /// Contract and call data.
-type Call = (Address, Bytes);
+pub(super) type Call = (Address, Bytes);
 
 fn sign_all(
     parent: &Authoring,

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use alloy::primitives::{Address, B256};
@@ -10,7 +11,7 @@ use aurum_aura::{Offence, StepSchedule, skipped_to_report};
 use aurum_chain::{Chain, Observation, Observer, Seen};
 use aurum_types::{BlockNumber, Step};
 
-use super::{KeyElsewhere, drift::Drift, key_guard::KeyGuard, reports::Report};
+use super::{KeyElsewhere, drift::Drift, key_guard::KeyGuard, pace::Pace, reports::Report};
 
 /// Reports that wait to be sent. What comes beyond them is not reported: nobody does so much wrong in a second but all
 /// the time.
@@ -26,6 +27,7 @@ pub struct Lookout {
     /// Who reports; `None` where nobody does.
     reporter: Option<Address>,
     drift: Drift,
+    pace: Mutex<Pace>,
     reports: Mutex<Reports>,
 }
 
@@ -61,6 +63,7 @@ impl Lookout {
             guard,
             reporter,
             drift: Drift::default(),
+            pace: Mutex::default(),
             reports: Mutex::default(),
         });
         chain.observe_with(Arc::clone(&lookout) as Arc<dyn Observer>);
@@ -135,6 +138,20 @@ impl Lookout {
         }
     }
 
+    /// Lets a block that came by itself say how large ours may be.
+    fn keep_pace(&self, observation: &Observation<'_>) {
+        let Some(arrived) = observation.arrived else { return };
+        let (start, step) = (self.steps.start_of(observation.step()), self.steps.duration_of(observation.step()));
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let offset = millis(arrived).saturating_sub(millis(start));
+        self.pace().theirs(observation.header.gas_used, offset, observation.took, step);
+    }
+
+    /// How large our blocks may be.
+    pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reports(&self) -> MutexGuard<'_, Reports> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,6 +172,7 @@ impl Observer for Lookout {
                     self.report_skipped(observation);
                 }
                 self.measure(observation);
+                self.keep_pace(observation);
             }
             Seen::Refused(offence) => self.report(observation, author, offence),
             Seen::Early => self.measure(observation),

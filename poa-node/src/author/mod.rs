@@ -1,7 +1,8 @@
 //! At our step: take from the pool, build, seal, import through the same door as foreign blocks, announce.
 //!
 //! ```text
-//! step begins ─▶ key ours alone? our step? ─▶ parent older? epoch not just changed? not syncing? ─▶ build
+//! step before ─▶ head there, step ours? ─▶ a candidate grows as transactions come (`ahead`)
+//! step begins ─▶ key ours alone? our step? ─▶ parent older? epoch not just changed? not syncing? ─▶ candidate, or build
 //!     ─▶ step used up, on disk ─┬─▶ sign ─▶ import (durable) ─▶ announce
 //!                               └─▶ no transactions, empty steps active: sign an empty step ─▶ gossip
 //! ```
@@ -9,6 +10,7 @@
 //! One action a step. The author is an OS thread: building is CPU work, and revm belongs to one thread. What others do is
 //! watched by the [`Lookout`]; what is wrong with it is reported from here.
 
+mod ahead;
 mod build;
 mod drift;
 mod engine_txs;
@@ -16,6 +18,7 @@ mod key_guard;
 mod last_sealed;
 mod lookout;
 mod metrics;
+mod pace;
 mod reports;
 mod status;
 mod thread;
@@ -40,7 +43,7 @@ use aurum_network::{NetworkHandle, Topic};
 use aurum_types::Step;
 
 use self::{
-    build::{BuildError, Recipe},
+    build::{BuildError, Candidate, Recipe, Unsealed},
     engine_txs::Sender,
     key_guard::KeyGuard,
     reports::{ReportQueue, SendError},
@@ -56,6 +59,11 @@ use crate::config::Sealing;
 
 /// Blocks behind the best peer from which on we catch up instead of sealing.
 const BEHIND: u64 = 3;
+/// Of a step, the time in which transactions are tried once it has begun: others have to receive and run the block within
+/// it as well.
+const WHOLE_BUILDING: f64 = 0.4;
+/// The same for what came last, where the block was begun before its step.
+const REST_OF_BUILDING: f64 = 0.1;
 /// How long being behind keeps us from sealing without our head moving: a peer that lies about its height must not stop
 /// an authority.
 const CATCH_UP_PATIENCE: Duration = Duration::from_secs(20);
@@ -186,14 +194,19 @@ impl Author {
     /// # Errors
     /// [`NoBlock`] says why there is none.
     pub fn try_seal(&self, step: Step) -> Result<BlockRef, NoBlock> {
+        self.seal(step, None)
+    }
+
+    /// [`Self::try_seal`] with the block that was begun for the step, which is used if it is still what is to be sealed.
+    fn seal(&self, step: Step, ahead: Option<Candidate>) -> Result<BlockRef, NoBlock> {
         let mut inner = self.inner();
-        let result = self.seal_at(&mut inner, step);
+        let result = self.seal_at(&mut inner, step, ahead);
         inner.status.note(step, &result);
         self.metrics.note(step, &result);
         result
     }
 
-    fn seal_at(&self, inner: &mut Inner, step: Step) -> Result<BlockRef, NoBlock> {
+    fn seal_at(&self, inner: &mut Inner, step: Step, ahead: Option<Candidate>) -> Result<BlockRef, NoBlock> {
         let started = Instant::now();
         let address = self.address();
         if let Some(found) = self.lookout.key_elsewhere() {
@@ -223,35 +236,39 @@ impl Author {
             return Err(NoBlock::EpochJustChanged);
         }
         self.wait_while_behind(inner, head)?;
-        let sender = Sender(&*self.sealing.signer);
-        let engine = engine_txs::make(&parent, sender, &mut self.reports());
+        let empty_steps = parent.empty_steps(step);
+        let candidate = match ahead.filter(|ahead| self.is_current(ahead, step, &parent, &empty_steps)) {
+            Some(ahead) => Ok(ahead),
+            None => Err(engine_txs::make(&parent, Sender(&*self.sealing.signer), &mut self.reports())),
+        };
+        let has_engine_txs = match &candidate {
+            Ok(ahead) => ahead.has_engine_txs(),
+            Err(engine) => !engine.is_empty(),
+        };
         if let EmptyBlocks::AfterSilence { most, .. } = self.sealing.empty_blocks
-            && engine.is_empty()
+            && !has_engine_txs
             && self.chain.pool().status().pending == 0
             && !self.is_silent_for(most)
         {
             return Err(NoBlock::NothingToSeal);
         }
-
-        let empty_steps = parent.empty_steps(step);
-        let recipe = Recipe {
-            signer: &*self.sealing.signer,
-            pool: self.chain.pool(),
-            step,
-            engine,
-            empty_steps: empty_steps.clone(),
-            gas_target: self.sealing.gas_target,
-            extra_data: self.sealing.extra_data.clone(),
-            // Others have to receive and run the block within the step as well.
-            time: self.steps.duration_of(step).min(Duration::from_secs(10)).mul_f64(0.4),
+        let begun_ahead = candidate.is_ok();
+        let candidate = match candidate {
+            Ok(ahead) => ahead,
+            Err(engine) => {
+                let (author, gas_target) = (address, self.sealing.gas_target);
+                let (empty_steps, now) = (empty_steps.clone(), self.clock.now());
+                let recipe = Recipe { author, step, now, engine, empty_steps, gas_target };
+                Candidate::begin(parent.clone(), self.chain.pool(), recipe)?
+            }
         };
-        let unsealed = recipe.build(&parent)?;
-        let transactions = unsealed.len();
+        let unsealed = self.complete(candidate, begun_ahead)?;
+        let (transactions, gas_used) = (unsealed.len(), unsealed.gas_used());
         inner.record.use_step(step)?;
         if transactions == 0 && self.lets_pass(&parent, &empty_steps) {
             return Err(self.let_pass(step, head.hash, empty_steps.len()));
         }
-        let (block, built) = unsealed.seal(&*self.sealing.signer, &parent)?;
+        let (block, built) = unsealed.seal(&*self.sealing.signer)?;
         let sealed = BlockRef { number: block.number(), hash: block.hash() };
         if let Some(guard) = self.lookout.guard() {
             guard.made_block(sealed.hash);
@@ -260,10 +277,22 @@ impl Author {
         if let Some(network) = &self.network {
             network.announce(block);
         }
-        self.metrics.sealed(transactions, started.elapsed());
-        let took = started.elapsed().as_millis();
-        tracing::info!(number = sealed.number, hash = %sealed.hash, %step, transactions, took_ms = took, "sealed block");
+        let took = started.elapsed();
+        self.lookout.pace().ours(gas_used, took, self.steps.duration_of(step), validators.len() == 1);
+        self.metrics.sealed(transactions, took);
+        let took = took.as_millis();
+        tracing::info!(
+            number = sealed.number, hash = %sealed.hash, %step, transactions, begun_ahead, took_ms = took, "sealed block"
+        );
         Ok(sealed)
+    }
+
+    /// Takes what else is in the pool, and ends the block.
+    fn complete(&self, mut candidate: Candidate, begun_ahead: bool) -> Result<Unsealed, NoBlock> {
+        let part = if begun_ahead { REST_OF_BUILDING } else { WHOLE_BUILDING };
+        let time = self.steps.duration_of(candidate.step()).min(Duration::from_secs(10)).mul_f64(part);
+        candidate.fill(self.chain.pool(), self.lookout.pace().most(), Instant::now() + time)?;
+        Ok(candidate.close(self.sealing.extra_data.clone())?)
     }
 
     /// Whether the head is at least so old.

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod before_the_step;
+
 /// The contract all tests with one use.
 const CONTRACT: Address = Address::repeat_byte(0xc0);
 const SECONDS: u64 = 5;

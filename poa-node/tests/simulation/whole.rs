@@ -113,8 +113,9 @@ impl Replica for WholeNode {
                 transactions.push(self.forbidden.clone());
             }
         }
-        let built = parent.commit(builder.finish().expect("a block can be ended")).expect("its root is computed");
-        let header = parent.header(&env, &transactions, &built, vec![0, variant].into());
+        let outcome = builder.finish().expect("a block can be ended");
+        let closed = parent.close(&env, &transactions, outcome, vec![0, variant].into());
+        let (header, _) = closed.expect("its root is computed");
         seal(&self.spec, &self.key, step, header, transactions)
     }
 

@@ -1,6 +1,6 @@
 //! What the author needs on top of the head: the parent, who may seal, a builder, and the root of what was built.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{AuraSeal, EmptyStep, EngineState, Rules};
@@ -85,17 +85,18 @@ impl Authoring {
         self.reader.empty_steps().between(parent_step, step, self.parent.hash)
     }
 
-    /// [`Self::env_with`] no empty steps.
+    /// [`Self::env_with`] no empty steps, now.
     ///
     /// # Errors
     /// As there.
     pub fn env(&self, author: Address, step: Step, gas_target: u64) -> Result<BlockEnv, EvmError> {
-        self.env_with(author, step, gas_target, &[])
+        self.env_with(author, step, gas_target, &[], self.reader.clock.now())
     }
 
     /// The environment of a child sealed by `author` at `step` with these empty steps, which count for its score and
-    /// whose signers are rewarded: timestamp not before the clock and after the parent's (OpenEthereum), gas limit
-    /// towards `gas_target` as far as the rules allow, or what the gas limit contract says.
+    /// whose signers are rewarded: timestamp not before `now` (since the Unix epoch: the clock, or the start of a step to
+    /// come) and after the parent's (OpenEthereum), gas limit towards `gas_target` as far as the rules allow, or what the
+    /// gas limit contract says.
     ///
     /// # Errors
     /// When the gas limit contract cannot be read.
@@ -105,6 +106,7 @@ impl Authoring {
         step: Step,
         gas_target: u64,
         empty_steps: &[EmptyStep],
+        now: Duration,
     ) -> Result<BlockEnv, EvmError> {
         let parent = self.parent();
         let stated = match self.rules.gas_limit_contract(parent.number + 1) {
@@ -117,7 +119,7 @@ impl Authoring {
         );
         Ok(BlockEnv {
             number: parent.number + 1,
-            timestamp: self.reader.clock.now().as_secs().max(parent.timestamp + 1),
+            timestamp: now.as_secs().max(parent.timestamp + 1),
             author,
             difficulty: aurum_aura::difficulty(parent.step().unwrap_or_default(), step, empty_steps.len()),
             gas_limit,
@@ -142,34 +144,40 @@ impl Authoring {
         Ok(builder.with_roots(move |changes| Ok(reader.tree.commit(parent, changes).map_err(StateError::new)?.root)))
     }
 
-    /// Computes the state root of what was built.
+    /// Computes the roots of what was built: its header, complete but for the seal, and what import takes over.
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn commit(&self, outcome: ExecutionOutcome) -> Result<Built, Fault> {
-        let committed = self.reader.tree.commit(self.parent.hash, &outcome.changes)?;
-        Ok(Built { parent_hash: self.parent.hash, outcome, committed })
-    }
-
-    /// The header of the built block, complete but for its seal.
-    pub fn header(&self, env: &BlockEnv, transactions: &[Transaction], built: &Built, extra_data: Bytes) -> Header {
-        Header {
+    pub fn close(
+        &self,
+        env: &BlockEnv,
+        transactions: &[Transaction],
+        outcome: ExecutionOutcome,
+        extra_data: Bytes,
+    ) -> Result<(Header, Built), Fault> {
+        let (committed, (transactions_root, receipts_root, logs_bloom)) = rayon::join(
+            || self.reader.tree.commit(self.parent.hash, &outcome.changes),
+            || (transactions_root(transactions), receipts_root(&outcome.receipts), outcome.bloom()),
+        );
+        let committed = committed?;
+        let header = Header {
             parent_hash: env.parent_hash,
             uncles_hash: EMPTY_UNCLES_HASH,
             author: env.author,
-            state_root: built.committed.root,
-            transactions_root: transactions_root(transactions),
-            receipts_root: receipts_root(&built.outcome.receipts),
-            logs_bloom: built.outcome.bloom(),
+            state_root: committed.root,
+            transactions_root,
+            receipts_root,
+            logs_bloom,
             difficulty: env.difficulty,
             number: env.number,
             gas_limit: env.gas_limit,
-            gas_used: built.outcome.gas_used,
+            gas_used: outcome.gas_used,
             timestamp: env.timestamp,
             extra_data,
             seal: Vec::new(),
             base_fee_per_gas: env.base_fee,
-        }
+        };
+        Ok((header, Built { parent_hash: self.parent.hash, outcome, committed }))
     }
 
     /// Total score of a child with this difficulty.

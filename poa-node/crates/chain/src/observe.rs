@@ -22,6 +22,8 @@ pub struct Observation<'a> {
     /// When it came, by our clock since the Unix epoch, if it was told on its own; `None` for blocks that were asked for
     /// to catch up, and for our own.
     pub arrived: Option<Duration>,
+    /// How long the import took, from the block's turn until it was durable and adopted, or refused.
+    pub took: Duration,
     /// What became of it.
     pub seen: Seen,
 }

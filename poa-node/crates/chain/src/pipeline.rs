@@ -198,7 +198,7 @@ impl Importer {
         let source = Source::of(&origin);
         let imported = self.import_child(block, &parent, origin);
         self.reader.recent_mut().unpin();
-        self.observe(&header, hash, &parent, source, &imported);
+        self.observe(&header, hash, &parent, source, started.elapsed(), &imported);
         if let Ok(imported) = &imported {
             let head = matches!(imported, Imported::Head(_));
             tracing::debug!(number, %hash, head, elapsed = ?started.elapsed(), "imported block");
@@ -303,6 +303,7 @@ impl Importer {
         hash: B256,
         parent: &Link,
         source: Source,
+        took: Duration,
         imported: &Result<Imported, ImportError>,
     ) {
         let seen = match imported {
@@ -325,7 +326,7 @@ impl Importer {
         };
         if let Some(observer) = self.reader.observer.get() {
             let (parent, engine) = (&parent.header, &parent.engine);
-            observer.observed(&Observation { header, hash, parent, engine, arrived, seen });
+            observer.observed(&Observation { header, hash, parent, engine, arrived, took, seen });
         }
     }
 

@@ -156,6 +156,39 @@ fn best_goes_by_tip_then_arrival_and_keeps_nonce_order() {
 }
 
 #[test]
+fn an_iterator_at_its_end_goes_on_with_what_came_since_and_takes_nothing_twice() {
+    let (pool, _) = pool(PoolConfig::default());
+    let (a, b, c) = (sender(1), sender(2), sender(3));
+    let add = |from, nonce, price| pool.add(legacy(from, nonce, price, 0), Origin::Local).unwrap();
+    let taken = |best: &mut aurum_pool::Best| best.by_ref().map(|tx| (tx.sender(), tx.nonce())).collect::<Vec<_>>();
+    add(a, 0, 5);
+    let mut best = pool.best();
+    assert_eq!(taken(&mut best), [(a, 0)]);
+    for (from, nonce, price) in [(a, 1, 5), (b, 0, 1), (b, 1, 9), (c, 0, 3)] {
+        add(from, nonce, price);
+    }
+    assert_eq!(taken(&mut best), [], "nobody told of them");
+    best.look_again(a);
+    best.look_again(a);
+    best.look_again(b);
+    assert_eq!(taken(&mut best), [(a, 1), (b, 0), (b, 1)]);
+    best.look_at_all();
+    assert_eq!(taken(&mut best), [(c, 0)]);
+    best.look_at_all();
+    assert_eq!(taken(&mut best), []);
+
+    // A replacement of what was taken is not taken as well; what was left out may be.
+    add(a, 2, 5);
+    add(c, 1, 5);
+    best.look_again(c);
+    assert_eq!(best.next().map(|tx| tx.nonce()), Some(1));
+    best.skip_sender();
+    add(a, 1, 50);
+    best.look_at_all();
+    assert_eq!(taken(&mut best), [(a, 2), (c, 1)]);
+}
+
+#[test]
 fn a_gap_queues_and_its_filling_promotes() {
     let (pool, _) = pool(PoolConfig { max_queued_per_sender: 2, ..PoolConfig::default() });
     let a = sender(1);

@@ -152,8 +152,8 @@ impl Kit {
         for tx in transactions {
             builder.push(&recovered(tx)).expect("the kit's transactions fit");
         }
-        let built = authoring.commit(builder.finish().expect("finish")).expect("commit");
-        let mut header = authoring.header(&env, transactions, &built, Bytes::new());
+        let outcome = builder.finish().expect("finish");
+        let (mut header, built) = authoring.close(&env, transactions, outcome, Bytes::new()).expect("close");
         forge(&mut header);
         (self.seal(header, step, author, transactions), built)
     }
