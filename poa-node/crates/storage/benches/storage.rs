@@ -120,6 +120,9 @@ fn main() {
     drop(genesis);
     for writes in [100, 1_000, 10_000] {
         parent = run(&mut writer, &tree, parent, writes);
+        let start = Instant::now();
+        writer.checkpoint().expect("disk");
+        println!("storage::checkpoint/writes={}: {:?}", 2 * writes, start.elapsed());
     }
     if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
         status

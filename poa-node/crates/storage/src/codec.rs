@@ -8,6 +8,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     rlp::{self, Decodable, Encodable, Header as RlpHeader},
 };
+use alloy_trie::Nibbles;
 use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH, Header, HeaderFormat, Receipt, Score, Transaction};
 
 /// Bytes of a table's key.
@@ -145,6 +146,43 @@ impl Key for NumberHash {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (number, hash) = bytes.split_at_checked(8)?;
         Some(Self { number: Key::from_bytes(number)?, hash: Key::from_bytes(hash)? })
+    }
+}
+
+/// A place in the trie of accounts: one byte a nibble, so that a node comes before those below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TriePath(pub(crate) Nibbles);
+
+impl Key for TriePath {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let sound = bytes.len() <= 64 && bytes.iter().all(|nibble| *nibble < 16);
+        sound.then(|| Self(Nibbles::from_nibbles_unchecked(bytes)))
+    }
+}
+
+/// A place in a storage trie: `hashed address ‖ path`, the path as in [`TriePath`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoragePath {
+    /// keccak256 of the account's address.
+    pub(crate) owner: B256,
+    /// From the root of its storage trie.
+    pub(crate) path: Nibbles,
+}
+
+impl Key for StoragePath {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.owner.to_vec();
+        bytes.extend_from_slice(&self.path.to_vec());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (owner, path) = bytes.split_at_checked(32)?;
+        Some(Self { owner: B256::from_slice(owner), path: TriePath::from_bytes(path)?.0 })
     }
 }
 
@@ -438,6 +476,18 @@ mod tests {
         }
 
         #[test]
+        fn places_in_tries_round_trip_and_sort_above_what_is_below(
+            owner: [u8; 32], path in proptest::collection::vec(0u8..16, 0..64), nibble in 0u8..16,
+        ) {
+            let place = StoragePath { owner: owner.into(), path: Nibbles::from_nibbles(&path) };
+            prop_assert_eq!(StoragePath::from_bytes(&place.to_bytes()), Some(place));
+            let mut below = place;
+            below.path.push(nibble);
+            prop_assert!(place.to_bytes() < below.to_bytes());
+            prop_assert_eq!(TriePath::from_bytes(&TriePath(below.path).to_bytes()), Some(TriePath(below.path)));
+        }
+
+        #[test]
         fn undo_lists_round_trip(accounts: Vec<[u8; 20]>, slots: Vec<([u8; 20], [u8; 32])>) {
             check(&Changed {
                 accounts: accounts.into_iter().map(Address::from).collect(),
@@ -453,6 +503,7 @@ mod tests {
             let _ = Vec::<Receipt>::from_value(&bytes);
             let _ = Changed::from_value(&bytes);
             let _ = SlotAt::from_bytes(&bytes);
+            let _ = StoragePath::from_bytes(&bytes);
         }
     }
 }

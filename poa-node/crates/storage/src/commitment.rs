@@ -1,29 +1,17 @@
-//! The seam behind which the state is committed to. What lies behind it can be exchanged; nobody else sees a trie.
+//! What a commitment gives to others: roots, what to keep of them, and proofs. Nobody else sees a trie.
 
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_types::{Account, StateChanges};
 
-use crate::StorageError;
-
-/// Commits to states. Only computes: what it made new is returned, and stored by whoever keeps the block.
-pub trait Commitment: Send + Sync {
-    /// The root after `changes` on top of the state with root `parent`.
-    ///
-    /// # Errors
-    /// When the parent's state is not held, or the disk fails.
-    fn apply(&self, parent: B256, changes: &StateChanges) -> Result<Committed, StorageError>;
-
-    /// Proves an account and some of its slots, present or absent, against `root` (EIP-1186).
-    ///
-    /// # Errors
-    /// When the state is not held, or the disk fails.
-    fn prove(&self, root: B256, address: Address, slots: &[U256]) -> Result<AccountProof, StorageError>;
-}
+use crate::{
+    StorageError,
+    trie::{self, Grown},
+};
 
 /// A block's state root, with what must be kept so that the next block's can be computed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Committed {
     /// The root after the block.
     pub root: B256,
@@ -31,30 +19,36 @@ pub struct Committed {
     pub nodes: TrieNodes,
 }
 
-/// What a commitment added for one block: records by hash of their bytes, opaque to everyone else. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrieNodes(Arc<[(B256, Bytes)]>);
+/// The state trie after one block, opaque to everyone else. Cheap to clone; shares with the parent's what the block did
+/// not write. An empty one (the default) is computed again when it is needed.
+#[derive(Clone, Debug, Default)]
+pub struct TrieNodes(Option<Arc<BlockTrie>>);
+
+/// What [`TrieNodes`] holds.
+#[derive(Debug)]
+pub(crate) struct BlockTrie {
+    pub(crate) grown: Grown,
+    /// [`crate::overlay::Overlay::era`] before the parent's trie was read. In another one the tables may hold other nodes
+    /// than this trie expects there.
+    pub(crate) era: u64,
+}
 
 impl TrieNodes {
-    /// Wraps records.
-    pub fn new(nodes: Vec<(B256, Bytes)>) -> Self {
-        Self(nodes.into())
+    pub(crate) fn new(grown: Grown, era: u64) -> Self {
+        Self(Some(Arc::new(BlockTrie { grown, era })))
     }
 
-    /// The records.
-    pub fn iter(&self) -> impl Iterator<Item = &(B256, Bytes)> {
-        self.0.iter()
+    pub(crate) fn get(&self) -> Option<&BlockTrie> {
+        self.0.as_deref()
     }
+}
 
-    /// How many records there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether the block left the commitment as it was.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+/// A whole state's root from nothing, without a database: what a genesis header states.
+///
+/// # Errors
+/// Never in practice; the signature is the commitment's.
+pub fn genesis_root(changes: &StateChanges) -> Result<B256, StorageError> {
+    trie::genesis_root_of(changes)
 }
 
 /// What `eth_getProof` answers.

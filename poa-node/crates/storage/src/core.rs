@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -12,17 +12,20 @@ use alloy::primitives::{B256, Bytes};
 use aurum_types::BlockNumber;
 
 use crate::{
-    Commitment, MerklePatricia, StorageError, Tip,
+    StorageError, Tip,
+    checkpoint::{catch_up, read_checkpoint},
     codec::{Key, NumberHash},
-    overlay::{Overlay, PendingNodes},
+    overlay::Overlay,
     rocks::{Batch, Rocks},
     tables,
+    trie::Commitment,
 };
 
 /// Names in table Meta. What other crates keep there lies under `user/`.
 pub(crate) mod names {
     pub(crate) const SCHEMA: &str = "schema";
     pub(crate) const TIP: &str = "tip";
+    pub(crate) const CHECKPOINT: &str = "checkpoint";
     pub(crate) const HISTORY_FLOOR: &str = "history-floor";
     pub(crate) const USER: &str = "user/";
 }
@@ -30,9 +33,7 @@ pub(crate) mod names {
 /// Shared by `Arc`; see [`Self::unwinds`] for the one lock whose order matters.
 pub(crate) struct Core {
     pub(crate) rocks: Arc<Rocks>,
-    /// Nodes of the blocks in `overlay`.
-    pub(crate) pending: Arc<PendingNodes>,
-    pub(crate) commitment: Box<dyn Commitment>,
+    pub(crate) commitment: Commitment,
     overlay: RwLock<Overlay>,
     /// How often the persisted chain was unwound. Held shared while flat state and history are read together, alone
     /// while they go backwards. Taken before `overlay` wherever both are.
@@ -41,6 +42,8 @@ pub(crate) struct Core {
     flat_up_to: AtomicU64,
     /// States before this block can no longer be read. Raised *before* their history is deleted.
     history_floor: AtomicU64,
+    /// Held while the trie in the tables is another than [`Overlay::era`] says.
+    saving: Mutex<()>,
 }
 
 impl std::fmt::Debug for Core {
@@ -65,16 +68,33 @@ impl Core {
         let floor = rocks.get::<tables::Meta>(&names::HISTORY_FLOOR.to_owned())?;
         let floor = floor.map_or(Some(0), |bytes| BlockNumber::from_bytes(&bytes));
         let floor = floor.ok_or_else(|| StorageError::corrupt("Meta", "malformed history floor"))?;
-        let pending = Arc::new(PendingNodes::new(Arc::clone(&rocks)));
-        Ok(Arc::new(Self {
-            commitment: Box::new(MerklePatricia::new(pending.clone())),
+        let core = Arc::new(Self {
+            commitment: Commitment::new(Arc::clone(&rocks) as _),
             rocks,
-            pending,
             overlay: RwLock::new(Overlay::new(tip)),
             unwinds: RwLock::new(0),
             flat_up_to: AtomicU64::new(tip.map_or(0, |tip| tip.number)),
             history_floor: AtomicU64::new(floor),
-        }))
+            saving: Mutex::new(()),
+        });
+        if let Some(tip) = tip {
+            let checkpoint = read_checkpoint(&core.rocks, tip, floor)?;
+            let grown = catch_up(&core, checkpoint, tip)?;
+            let mut overlay = core.overlay_mut();
+            overlay.trie_mut().grow(&grown);
+            overlay.trie_mut().saved = checkpoint.number;
+        }
+        Ok(core)
+    }
+
+    /// To be held from before the trie in the tables is written until the era says so.
+    pub(crate) fn saving(&self) -> MutexGuard<'_, ()> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while a check-point is being saved.
+    pub(crate) fn wait_for_checkpoint(&self) {
+        drop(self.saving());
     }
 
     /// A panic under these locks cannot leave them half-changed: writers only replace whole values.
@@ -121,16 +141,6 @@ impl Core {
         let number = header.0.number;
         let canonical = self.canonical_hash(number)? == Some(hash);
         Ok(canonical.then_some(Tip { number, hash }))
-    }
-
-    /// State root after a block that is held: in the overlay, or persisted and canonical.
-    pub(crate) fn state_root(&self, block: B256) -> Result<Option<B256>, StorageError> {
-        if let Some(layer) = self.overlay().block(block) {
-            return Ok(Some(layer.header().state_root));
-        }
-        let Some(header) = self.rocks.get::<tables::Headers>(&block)? else { return Ok(None) };
-        let canonical = self.canonical_hash(header.0.number)? == Some(block);
-        Ok(canonical.then_some(header.0.state_root))
     }
 }
 

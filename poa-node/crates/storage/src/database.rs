@@ -36,6 +36,25 @@ impl History {
     pub const LEAST: u64 = 128;
 }
 
+/// How a database is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How far back states can be read.
+    pub history: History,
+    /// Bytes of memory for trie nodes that are on disk too.
+    pub trie_memory: usize,
+    /// A check-point of the state trie is saved when its newer nodes take this many bytes of memory, ...
+    pub checkpoint_bytes: usize,
+    /// ... or it is this many blocks behind the tip. Both bound what is made again after a crash.
+    pub checkpoint_blocks: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { history: History::Archive, trie_memory: 64 << 20, checkpoint_bytes: 24 << 20, checkpoint_blocks: 1024 }
+    }
+}
+
 /// A block that is stored but not persisted: its state is to be computed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredBlock {
@@ -62,16 +81,16 @@ impl Database {
     /// # Errors
     /// [`StorageError::InUse`], [`StorageError::OtherSchema`], and whatever the disk says.
     pub fn open(path: &Path) -> Result<(Self, Writer), StorageError> {
-        Self::open_with(path, History::Archive)
+        Self::open_with(path, Options::default())
     }
 
-    /// As [`Self::open`], choosing how much history is kept from now on.
+    /// As [`Self::open`], choosing how the database is kept from now on.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_with(path: &Path, history: History) -> Result<(Self, Writer), StorageError> {
+    pub fn open_with(path: &Path, options: Options) -> Result<(Self, Writer), StorageError> {
         let core = Core::open(path)?;
-        Ok((Self { core: Arc::clone(&core) }, Writer::new(core, history)))
+        Ok((Self { core: Arc::clone(&core) }, Writer::new(core, options)))
     }
 
     pub(crate) fn rocks(&self) -> &crate::rocks::Rocks {

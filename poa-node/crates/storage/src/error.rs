@@ -58,9 +58,13 @@ pub enum StorageError {
         /// What is missing or malformed.
         what: String,
     },
-    /// A trie node that a root needs is nowhere.
-    #[error("corrupt database: trie node {hash} is missing")]
+    /// A trie node is not at its place.
+    #[error("corrupt database: trie node {hash} is missing at {path:?} in table {table}")]
     MissingNode {
+        /// The table.
+        table: &'static str,
+        /// One hexadecimal byte a nibble from the root down, for storage tries behind the hashed address.
+        path: String,
         /// Its hash.
         hash: B256,
     },

@@ -3,10 +3,10 @@
 //! ```text
 //!                    put_block (fsync)                        advance (one batch)
 //!   SealedBlock ───────────────────────▶ headers, bodies      ┌──────────────────────────▶ flat state, history, undo,
-//!   CommittedBlock ──insert──▶ StateTree: layers in memory ───┘                            index, receipts, trie nodes, tip
-//!                                 │
-//!   state_at(block) ◀─ layers, then flat tables, or history for the past
-//!   commit(parent, changes) ◀─ Commitment: root and new nodes, computed, not stored
+//!   CommittedBlock ──insert──▶ StateTree: layers in memory ───┘                            index, receipts, tip
+//!                                 │                               checkpoint (now and then)
+//!   state_at(block) ◀─ layers, then flat tables, or history    ─────────────────────────▶ the tip's state trie
+//!   commit(parent, changes) ◀─ root and new trie, computed and held in memory
 //! ```
 //!
 //! One [`Writer`], which cannot be cloned, changes the database; [`Database`] and [`StateTree`] are cheap handles for
@@ -16,6 +16,7 @@
 //! This crate knows nothing of consensus, of transactions' meaning or of the network. It is the only one that names
 //! RocksDB.
 
+mod checkpoint;
 mod codec;
 mod commitment;
 mod core;
@@ -31,15 +32,15 @@ mod state_root;
 mod tables;
 mod tree;
 mod trie;
+mod tries;
 mod unwind;
 mod writer;
 
-pub use commitment::{AccountProof, Commitment, Committed, StorageProof, TrieNodes};
-pub use database::{Database, History, StoredBlock, Tip};
+pub use commitment::{AccountProof, Committed, StorageProof, TrieNodes, genesis_root};
+pub use database::{Database, History, Options, StoredBlock, Tip};
 pub use error::StorageError;
 pub use leaves::Leaf;
 pub use restore::{Restore, RestoredBlock};
 pub use state_root::StateRoot;
 pub use tree::StateTree;
-pub use trie::{MerklePatricia, NoNodes, NodeSource, genesis_root};
 pub use writer::Writer;

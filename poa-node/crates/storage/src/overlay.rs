@@ -5,15 +5,18 @@
 //! through 128 blocks looks into at most a dozen maps instead of 128, and a block's changes are copied about three
 //! times.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use alloy::primitives::{
-    B256, Bytes,
-    map::{Entry, HashMap, HashSet},
+    B256,
+    map::{HashMap, HashSet},
 };
 use aurum_types::{BlockNumber, CommittedBlock, StateChanges};
 
-use crate::{NodeSource, StorageError, Tip, TrieNodes, rocks::Rocks, tables};
+use crate::{
+    StorageError, Tip, TrieNodes,
+    trie::{Grown, StateTrie, Vacated},
+};
 
 /// Most blocks merged into one map.
 const WIDEST_SPAN: u64 = 16;
@@ -35,7 +38,33 @@ struct Layer {
 #[derive(Debug)]
 pub(crate) struct Overlay {
     tip: Option<Tip>,
+    trie: TipTrie,
+    /// How many check-points were saved since opening. A trie that was made in an earlier era and whose block does not
+    /// stand on the last check-point's may expect other nodes in the tables than there are.
+    era: u64,
     layers: HashMap<B256, Layer>,
+}
+
+/// The persisted tip's trie.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TipTrie {
+    /// Itself.
+    pub(crate) trie: StateTrie,
+    /// Every place at which the trie in the tables has a node and this one has none, and perhaps others.
+    pub(crate) vacated: Vec<Vacated>,
+    /// Memory of the nodes made for it since this was last set to zero, in bytes.
+    pub(crate) created: usize,
+    /// Height of the check-point.
+    pub(crate) saved: BlockNumber,
+}
+
+impl TipTrie {
+    /// What was made of it.
+    pub(crate) fn grow(&mut self, grown: &Grown) {
+        self.trie = grown.trie.clone();
+        self.vacated.extend_from_slice(&grown.vacated);
+        self.created += grown.created;
+    }
 }
 
 /// What a state on top of the overlay reads, newest first.
@@ -53,7 +82,19 @@ pub(crate) struct Slice {
 
 impl Overlay {
     pub(crate) fn new(tip: Option<Tip>) -> Self {
-        Self { tip, layers: HashMap::default() }
+        Self { tip, trie: TipTrie::default(), era: 0, layers: HashMap::default() }
+    }
+
+    pub(crate) const fn era(&self) -> u64 {
+        self.era
+    }
+
+    pub(crate) const fn trie(&self) -> &TipTrie {
+        &self.trie
+    }
+
+    pub(crate) const fn trie_mut(&mut self) -> &mut TipTrie {
+        &mut self.trie
     }
 
     /// The persisted tip.
@@ -101,16 +142,62 @@ impl Overlay {
         Some(Slice { spans, hashes, root: cursor, number })
     }
 
-    /// Adds a block on another layer, or on a persisted block (`on_persisted`). False: it was there already.
+    /// Gives a layer its trie, computed in this era, if it has none.
+    pub(crate) fn set_nodes(&mut self, hash: B256, nodes: TrieNodes) {
+        if let Some(layer) = self.layers.get_mut(&hash)
+            && layer.nodes.get().is_none()
+            && nodes.get().is_some_and(|nodes| nodes.era == self.era)
+        {
+            layer.nodes = nodes;
+        }
+    }
+
+    /// A check-point of the tip was saved. The tries of blocks that do not stand on it go, and are returned.
+    #[must_use = "to be dropped without the lock"]
+    pub(crate) fn saved(&mut self, tip: Tip) -> Vec<TrieNodes> {
+        self.era += 1;
+        self.trie.vacated = Vec::new();
+        self.trie.saved = tip.number;
+        let standing = self.standing_on(tip);
+        let stale = self.layers.iter_mut().filter(|(hash, _)| !standing.contains(*hash));
+        stale.map(|(_, layer)| std::mem::take(&mut layer.nodes)).collect()
+    }
+
+    /// A check-point of `tip`, an older block than the last one's, was saved. Every trie goes, and is returned.
+    #[must_use = "to be dropped without the lock"]
+    pub(crate) fn all_stale(&mut self, tip: Tip) -> Vec<TrieNodes> {
+        let mut gone = self.saved(tip);
+        gone.extend(self.layers.values_mut().map(|layer| std::mem::take(&mut layer.nodes)));
+        gone
+    }
+
+    /// The layers whose chain leads to `tip`.
+    fn standing_on(&self, tip: Tip) -> HashSet<B256> {
+        let mut ascending: Vec<_> = self
+            .layers
+            .iter()
+            .map(|(hash, layer)| (layer.block.header().number, *hash, layer.block.header().parent_hash))
+            .collect();
+        ascending.sort_unstable();
+        let mut standing: HashSet<B256> = HashSet::from_iter([tip.hash]);
+        for (number, hash, parent) in ascending {
+            if number > tip.number && standing.contains(&parent) {
+                standing.insert(hash);
+            }
+        }
+        standing
+    }
+
+    /// Adds a block on another layer, or on a persisted block (`on_persisted`).
     pub(crate) fn insert(
         &mut self,
         block: Arc<CommittedBlock>,
         nodes: TrieNodes,
         on_persisted: bool,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<(), StorageError> {
         let parent = block.header().parent_hash;
         if self.layers.contains_key(&block.hash()) {
-            return Ok(false);
+            return Ok(());
         }
         if !on_persisted && !self.layers.contains_key(&parent) {
             return Err(StorageError::MissingState { block: parent });
@@ -126,56 +213,50 @@ impl Overlay {
             below = layer.below;
         }
         let merged = merge(newest_first);
+        let nodes = if nodes.get().is_some_and(|nodes| nodes.era == self.era) { nodes } else { TrieNodes::default() };
         self.layers.insert(block.hash(), Layer { block, nodes, merged, span, below });
-        Ok(true)
+        Ok(())
     }
 
-    /// Moves the tip to a persisted block; the layers that do not stand on it go, and are returned.
-    #[must_use = "their nodes are to be released"]
-    pub(crate) fn flatten(&mut self, tip: Tip) -> Vec<TrieNodes> {
-        self.tip = Some(tip);
-        let mut ascending: Vec<_> = self
-            .layers
-            .iter()
-            .map(|(hash, layer)| (layer.block.header().number, *hash, layer.block.header().parent_hash))
-            .collect();
-        ascending.sort_unstable();
-        let mut kept: HashSet<B256> = HashSet::from_iter([tip.hash]);
-        for (number, hash, parent) in ascending {
-            if number > tip.number && kept.contains(&parent) {
-                kept.insert(hash);
-            }
-        }
-        kept.remove(&tip.hash);
-        self.layers.extract_if(|hash, _| !kept.contains(hash)).map(|(_, layer)| layer.nodes).collect()
+    /// Moves the tip up over `persisted` (ascending), whose layers go; with them those that do not stand on it.
+    #[must_use = "to be dropped without the lock"]
+    pub(crate) fn flatten(&mut self, tip: Tip, persisted: &[B256]) -> Vec<TrieNodes> {
+        let mut gone = self.flatten_keeping_forks(tip, persisted);
+        let standing = self.standing_on(tip);
+        gone.extend(self.layers.extract_if(|hash, _| !standing.contains(hash)).map(|(_, layer)| layer.nodes));
+        gone
     }
 
-    /// Moves the tip up over `persisted`, whose layers go and are returned; forks stay where they are.
-    #[must_use = "their nodes are to be released"]
+    /// Moves the tip up over `persisted` (ascending), whose layers go; forks stay where they are.
+    #[must_use = "to be dropped without the lock"]
     pub(crate) fn flatten_keeping_forks(&mut self, tip: Tip, persisted: &[B256]) -> Vec<TrieNodes> {
         self.tip = Some(tip);
-        self.remove(persisted)
+        let gone = self.remove(persisted);
+        gone.iter().filter_map(TrieNodes::get).for_each(|nodes| self.trie.grow(&nodes.grown));
+        gone
     }
 
-    /// Moves the tip down; the layers that stand on one of the `unwound` blocks go, and are returned.
-    #[must_use = "their nodes are to be released"]
-    pub(crate) fn reset_keeping_forks(&mut self, tip: Tip, unwound: &HashSet<B256>) -> Vec<TrieNodes> {
+    /// Moves the tip down; the layers that stand on one of the `unwound` blocks go.
+    #[must_use = "to be dropped without the lock"]
+    pub(crate) fn reset_keeping_forks(&mut self, tip: Tip, grown: &Grown, unwound: &HashSet<B256>) -> Vec<TrieNodes> {
         self.tip = Some(tip);
+        self.trie.grow(grown);
         let on_unwound = |hash: &B256| self.slice(*hash).is_none_or(|slice| unwound.contains(&slice.root));
         let gone: Vec<_> = self.layers.keys().copied().filter(on_unwound).collect();
         self.remove(&gone)
     }
 
     /// Removes layers; their children are to be removed with them, or persisted.
-    #[must_use = "their nodes are to be released"]
+    #[must_use = "to be dropped without the lock"]
     pub(crate) fn remove(&mut self, hashes: &[B256]) -> Vec<TrieNodes> {
         hashes.iter().filter_map(|hash| self.layers.remove(hash)).map(|layer| layer.nodes).collect()
     }
 
-    /// Moves the tip anywhere; every layer goes, and its nodes are returned.
-    #[must_use = "their nodes are to be released"]
-    pub(crate) fn reset(&mut self, tip: Tip) -> Vec<TrieNodes> {
+    /// Moves the tip down; every layer goes.
+    #[must_use = "to be dropped without the lock"]
+    pub(crate) fn reset(&mut self, tip: Tip, grown: &Grown) -> Vec<TrieNodes> {
         self.tip = Some(tip);
+        self.trie.grow(grown);
         self.layers.drain().map(|(_, layer)| layer.nodes).collect()
     }
 }
@@ -203,45 +284,4 @@ fn merge(mut newest_first: Vec<Arc<StateChanges>>) -> Arc<StateChanges> {
         merged.code.extend(newer.code.iter().map(|(hash, code)| (*hash, code.clone())));
     }
     Arc::new(merged)
-}
-
-/// Nodes of unpersisted blocks, each counted by how many layers brought it, in front of those in the database.
-#[derive(Debug)]
-pub(crate) struct PendingNodes {
-    rocks: Arc<Rocks>,
-    nodes: RwLock<HashMap<B256, (usize, Bytes)>>,
-}
-
-impl PendingNodes {
-    pub(crate) fn new(rocks: Arc<Rocks>) -> Self {
-        Self { rocks, nodes: RwLock::default() }
-    }
-
-    pub(crate) fn hold(&self, nodes: &TrieNodes) {
-        let mut held = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
-        for (hash, rlp) in nodes.iter() {
-            held.entry(*hash).or_insert_with(|| (0, rlp.clone())).0 += 1;
-        }
-    }
-
-    /// To be called when the layer's nodes are in the database, or nobody needs them any more.
-    pub(crate) fn release(&self, nodes: &TrieNodes) {
-        let mut held = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
-        for (hash, _) in nodes.iter() {
-            if let Entry::Occupied(mut place) = held.entry(*hash) {
-                place.get_mut().0 -= 1;
-                if place.get().0 == 0 {
-                    place.remove();
-                }
-            }
-        }
-    }
-}
-
-impl NodeSource for PendingNodes {
-    fn node(&self, hash: B256) -> Result<Option<Bytes>, StorageError> {
-        // In this order: a node leaves memory only after it was written to the database.
-        let held = self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(&hash).map(|(_, rlp)| rlp.clone());
-        held.map_or_else(|| self.rocks.get::<tables::Nodes>(&hash), |rlp| Ok(Some(rlp)))
-    }
 }

@@ -52,26 +52,36 @@ impl PersistedState {
     fn behind(&self) -> BlockNumber {
         self.block.number + 1
     }
+
+    /// [`StateReader::account`] with its own error.
+    pub(crate) fn read_account(&self, address: Address) -> Result<Option<Account>, StorageError> {
+        let rocks = &self.core.rocks;
+        let from = AddressAt { key: address, block: self.behind() };
+        self.read(
+            || rocks.get::<tables::Accounts>(&address),
+            || rocks.seek::<tables::AccountHistory>(&from, address.len()),
+        )
+    }
+
+    /// [`StateReader::storage`] with its own error.
+    pub(crate) fn read_slot(&self, address: Address, slot: U256) -> Result<U256, StorageError> {
+        let rocks = &self.core.rocks;
+        let key = Slot { address, slot };
+        let from = SlotAt { key, block: self.behind() };
+        self.read(
+            || Ok(rocks.get::<tables::Slots>(&key)?.unwrap_or_default()),
+            || rocks.seek::<tables::SlotHistory>(&from, key.to_bytes().len()),
+        )
+    }
 }
 
 impl StateReader for PersistedState {
     fn account(&self, address: Address) -> Result<Option<Account>, StateError> {
-        let rocks = &self.core.rocks;
-        let from = AddressAt { key: address, block: self.behind() };
-        Ok(self.read(
-            || rocks.get::<tables::Accounts>(&address),
-            || rocks.seek::<tables::AccountHistory>(&from, address.len()),
-        )?)
+        Ok(self.read_account(address)?)
     }
 
     fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
-        let rocks = &self.core.rocks;
-        let key = Slot { address, slot };
-        let from = SlotAt { key, block: self.behind() };
-        Ok(self.read(
-            || Ok(rocks.get::<tables::Slots>(&key)?.unwrap_or_default()),
-            || rocks.seek::<tables::SlotHistory>(&from, key.to_bytes().len()),
-        )?)
+        Ok(self.read_slot(address, slot)?)
     }
 
     fn code(&self, hash: B256) -> Result<Bytes, StateError> {

@@ -3,16 +3,17 @@
 use std::{path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256, Bytes};
-use alloy_trie::EMPTY_ROOT_HASH;
 use aurum_types::{Block, BlockNumber, EMPTY_CODE_HASH, Header, Receipt, Score, StateChanges};
 
 use crate::{
     StorageError, Tip,
+    checkpoint::{put_checkpoint, put_trie},
     codec::{Arrival, Key as _},
     core::{Core, names, put_tip},
     flat::FlatBatch,
     rocks::Batch,
     tables,
+    trie::{StateTrie, shrink},
     writer::{put_block, put_canonical},
 };
 
@@ -35,8 +36,13 @@ pub struct RestoredBlock {
 #[derive(Debug)]
 pub struct Restore {
     core: Arc<Core>,
-    root: B256,
+    trie: StateTrie,
+    /// Memory of the nodes made since some were last let go, in bytes.
+    created: usize,
 }
+
+/// Bytes of memory for the nodes of the trie being filled.
+const TRIE_MEMORY: usize = 64 << 20;
 
 impl Restore {
     /// Makes a database in an empty folder.
@@ -49,12 +55,12 @@ impl Restore {
         if used {
             return Err(StorageError::NotEmpty { path: path.to_owned() });
         }
-        Ok(Self { core, root: EMPTY_ROOT_HASH })
+        Ok(Self { core, trie: StateTrie::default(), created: 0 })
     }
 
     /// The root of the state so far.
-    pub const fn root(&self) -> B256 {
-        self.root
+    pub fn root(&self) -> B256 {
+        self.trie.root_hash()
     }
 
     /// Puts more of the state in: its code first. An account that is too large for one call comes again with more slots.
@@ -72,17 +78,21 @@ impl Restore {
                 return Err(StorageError::corrupt("Code", format!("no code with hash {hash}")));
             }
         }
-        let committed = self.core.commitment.apply(self.root, changes)?;
+        let grown = self.core.commitment.apply(&self.trie, changes)?;
         let mut batch = Batch::new(&self.core.rocks);
         let mut flat = FlatBatch::new(&self.core.rocks);
         flat.apply_genesis(changes, &mut batch);
         flat.finish(&mut batch);
-        for (hash, rlp) in committed.nodes.iter() {
-            batch.put::<tables::Nodes>(hash, rlp);
-        }
+        let unsaved = put_trie(&self.core.rocks, &self.core.commitment, &grown.trie, &grown.vacated, &mut batch)?;
         batch.write()?;
-        self.root = committed.root;
-        Ok(self.root)
+        unsaved.set_saved();
+        self.trie = grown.trie;
+        self.created += grown.created;
+        if self.created > TRIE_MEMORY / 2 {
+            shrink(&self.trie, TRIE_MEMORY / 2);
+            self.created = 0;
+        }
+        Ok(self.root())
     }
 
     /// Puts code in.
@@ -103,9 +113,9 @@ impl Restore {
     /// [`StorageError::Corrupt`] when the state's root is not the tip's; when the disk fails.
     pub fn finish(self, genesis: &Header, blocks: &[RestoredBlock], engine: &[u8]) -> Result<Tip, StorageError> {
         let last = blocks.last().ok_or(StorageError::NoGenesis)?;
-        if last.block.header.state_root != self.root {
+        if last.block.header.state_root != self.root() {
             let what =
-                format!("state has root {}, block {} says {}", self.root, last.hash, last.block.header.state_root);
+                format!("state has root {}, block {} says {}", self.root(), last.hash, last.block.header.state_root);
             return Err(StorageError::corrupt("Accounts", what));
         }
         let mut batch = Batch::new(&self.core.rocks);
@@ -127,6 +137,7 @@ impl Restore {
         batch.put::<tables::Meta>(&names::HISTORY_FLOOR.to_owned(), &Bytes::from(floor.to_bytes()));
         batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
         put_tip(&mut batch, tip);
+        put_checkpoint(&self.core, tip, &self.trie, &[], &mut batch)?.set_saved();
         // One sync makes durable what was logged before it, too.
         batch.write_durably()?;
         Ok(tip)

@@ -5,10 +5,12 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_types::{Account, BlockNumber};
 
-use crate::codec::{AddressAt, Arrival, Body, Changed, Key, NumberHash, Place, Slot, SlotAt, StoredHeader, Value};
+use crate::codec::{
+    AddressAt, Arrival, Body, Changed, Key, NumberHash, Place, Slot, SlotAt, StoragePath, StoredHeader, TriePath, Value,
+};
 
 /// Bumped whenever a table's meaning or encoding changes.
-pub(crate) const SCHEMA_VERSION: u64 = 1;
+pub(crate) const SCHEMA_VERSION: u64 = 2;
 
 /// How a table is read, which decides how RocksDB lays it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ macro_rules! tables {
 }
 
 tables! {
-    /// Facts about the database itself (schema version, tip, history floor) and what other crates keep here, by name.
+    /// Facts about the database itself (schema version, tip, check-point, history floor) and what other crates keep here, by name.
     Meta(Point): String => Bytes;
     /// Header by block hash, of every block ever stored.
     Headers(Point): B256 => StoredHeader;
@@ -87,6 +89,9 @@ tables! {
     Epochs(Range): NumberHash => Bytes;
     /// The finality certificate of the block at a height; what it means is the chain's. Never changed or removed.
     Certificates(Range): BlockNumber => Bytes;
-    /// Node of a Merkle-Patricia trie by its hash; never removed.
-    Nodes(Point): B256 => Bytes;
+    /// Node of the trie of accounts by its place, as RLP: the trie of the last check-point, whole, and nothing else. What
+    /// a parent embeds is not here again.
+    AccountNodes(Point): TriePath => Bytes;
+    /// Node of a storage trie by its place, as RLP, of the same check-point.
+    StorageNodes(Point): StoragePath => Bytes;
 }

@@ -61,8 +61,8 @@ impl StateTree {
     /// # Errors
     /// [`StorageError::MissingState`] for an unknown parent; when the disk fails.
     pub fn commit(&self, parent: B256, changes: &StateChanges) -> Result<Committed, StorageError> {
-        let root = self.core.state_root(parent)?.ok_or(StorageError::MissingState { block: parent })?;
-        self.core.commitment.apply(root, changes)
+        let (grown, era) = self.core.on_trie(parent, |trie| self.core.commitment.apply(trie, changes))?;
+        Ok(Committed { root: grown.trie.root_hash(), nodes: TrieNodes::new(grown, era) })
     }
 
     /// Adds a block whose parent is persisted or in the tree, with the nodes [`Self::commit`] gave. Adding it again does
@@ -79,17 +79,14 @@ impl StateTree {
         }
         let parent = block.header().parent_hash;
         let on_persisted = overlay.block(parent).is_none() && self.core.persisted(parent)?.is_some();
-        let held = nodes.clone();
-        if overlay.insert(block, nodes, on_persisted)? {
-            self.core.pending.hold(&held);
-        }
-        Ok(())
+        overlay.insert(block, nodes, on_persisted)
     }
 
     /// Drops unpersisted blocks that nobody will build on. Whoever names a block names the blocks on it too.
     pub fn forget(&self, blocks: &[B256]) {
+        // Dropped without the lock: much may hang on it.
         let gone = self.core.overlay_mut().remove(blocks);
-        gone.iter().for_each(|nodes| self.core.pending.release(nodes));
+        drop(gone);
     }
 
     /// An unpersisted block.
@@ -114,16 +111,15 @@ impl StateTree {
     }
 
     /// Proves an account and some slots against the state root of `block` (EIP-1186); `None` where that block's state is
-    /// not held.
+    /// not held. For a block far below the tip the trie is made first, from all that was written since.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn prove(&self, block: B256, address: Address, slots: &[U256]) -> Result<Option<AccountProof>, StorageError> {
-        let Some(root) = self.core.state_root(block)? else { return Ok(None) };
-        match self.core.commitment.prove(root, address, slots) {
-            // The block left the tree while its proof was made.
-            Err(StorageError::MissingNode { .. }) if self.core.state_root(block)?.is_none() => Ok(None),
-            proof => proof.map(Some),
+        match self.core.on_trie(block, |trie| self.core.commitment.prove(trie, address, slots)) {
+            Ok((proof, _)) => Ok(Some(proof)),
+            Err(StorageError::MissingState { block: missing }) if missing == block => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

@@ -5,7 +5,17 @@ use std::sync::Arc;
 use alloy::primitives::{B256, Bytes, map::HashSet};
 use aurum_types::BlockNumber;
 
-use crate::{StorageError, Tip, Writer, codec::Key, core::put_tip, flat::FlatBatch, rocks::Batch, tables};
+use crate::{
+    StorageError, Tip, TrieNodes, Writer,
+    checkpoint::put_checkpoint,
+    codec::Key,
+    core::put_tip,
+    flat::FlatBatch,
+    overlay::{Overlay, TipTrie},
+    rocks::Batch,
+    tables,
+    trie::{Grown, Unsaved},
+};
 
 impl Writer {
     /// Takes persisted blocks off until the tip is `to`, or below it the next block with an engine snapshot (one at which
@@ -23,13 +33,7 @@ impl Writer {
         }
         let mut batch = Batch::new(&core.rocks);
         self.take_off(old, landing, &mut batch)?;
-
-        let mut unwinds = core.unwinds_mut();
-        batch.write_durably()?;
-        *unwinds += 1;
-        core.set_flat_up_to(landing.number);
-        let gone = core.overlay_mut().reset(landing);
-        gone.iter().for_each(|nodes| core.pending.release(nodes));
+        self.land(old, landing, batch, |overlay, grown| overlay.reset(landing, grown))?;
         Ok(landing)
     }
 
@@ -53,13 +57,47 @@ impl Writer {
         let unwound = self.take_off(old, landing, &mut batch)?;
         batch.put::<tables::Engines>(&to, &Bytes::copy_from_slice(engine));
 
+        self.land(old, landing, batch, |overlay, grown| overlay.reset_keeping_forks(landing, grown, &unwound))?;
+        Ok(landing)
+    }
+
+    /// Writes a batch that takes the blocks above `landing` off, with the trie of `landing` where the one in the tables is
+    /// of a block above it, and moves the tip.
+    fn land(
+        &self,
+        old: Tip,
+        landing: Tip,
+        mut batch: Batch<'_>,
+        reset: impl FnOnce(&mut Overlay, &Grown) -> Vec<TrieNodes>,
+    ) -> Result<(), StorageError> {
+        let core = &self.core;
+        let (trie, mut vacated, saved) = {
+            let overlay = core.overlay();
+            let TipTrie { trie, vacated, saved, .. } = overlay.trie();
+            (trie.clone(), vacated.clone(), *saved)
+        };
+        let unwinds = *core.unwinds();
+        let grown = core.moved(&trie, (landing.number, old.number), landing, unwinds)?;
+        let saves = landing.number < saved;
+        let saving = core.saving();
+        let unsaved = if saves {
+            vacated.extend_from_slice(&grown.vacated);
+            put_checkpoint(core, landing, &grown.trie, &vacated, &mut batch)?
+        } else {
+            Unsaved::default()
+        };
+
         let mut unwinds = core.unwinds_mut();
         batch.write_durably()?;
         *unwinds += 1;
         core.set_flat_up_to(landing.number);
-        let gone = core.overlay_mut().reset_keeping_forks(landing, &unwound);
-        gone.iter().for_each(|nodes| core.pending.release(nodes));
-        Ok(landing)
+        unsaved.set_saved();
+        let mut overlay = core.overlay_mut();
+        let gone = reset(&mut overlay, &grown);
+        let stale = if saves { overlay.all_stale(landing) } else { Vec::new() };
+        drop((overlay, unwinds, saving));
+        drop((gone, stale));
+        Ok(())
     }
 
     /// Writes the undoing of the blocks above `landing` into a batch; returns their hashes.

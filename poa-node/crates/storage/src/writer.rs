@@ -6,13 +6,15 @@ use alloy::primitives::{Address, B256, Bytes};
 use aurum_types::{Block, BlockNumber, CommittedBlock, Header, Receipt, Score, SealedBlock, StateChanges};
 
 use crate::{
-    History, StorageError, Tip, TrieNodes,
+    History, Options, StorageError, Tip, TrieNodes,
+    checkpoint::put_checkpoint,
     codec::{Arrival, Body, NumberHash, Place, StoredHeader, Value},
     core::{Core, names, put_tip},
     flat::FlatBatch,
-    overlay::Overlay,
+    overlay::{Overlay, TipTrie},
     rocks::Batch,
     tables,
+    trie::{StateTrie, shrink, unsaved_bytes},
 };
 
 /// Engine snapshots are kept for tips this many blocks back: as far as the chain can be unwound.
@@ -24,12 +26,26 @@ const PRUNED_AT_ONCE: u64 = 1024;
 #[derive(Debug)]
 pub struct Writer {
     pub(crate) core: Arc<Core>,
-    history: History,
+    options: Options,
+}
+
+impl Drop for Writer {
+    /// A clean end saves a check-point, so that the next start has nothing to catch up with.
+    fn drop(&mut self) {
+        let due = {
+            let overlay = self.core.overlay();
+            overlay.tip().is_some_and(|tip| tip.number > overlay.trie().saved)
+        };
+        // What a failing disk did not take is made again from the check-point before.
+        if due && let Err(error) = self.checkpoint() {
+            tracing::warn!(%error, "no check-point of the state trie at the end");
+        }
+    }
 }
 
 impl Writer {
-    pub(crate) const fn new(core: Arc<Core>, history: History) -> Self {
-        Self { core, history }
+    pub(crate) const fn new(core: Arc<Core>, options: Options) -> Self {
+        Self { core, options }
     }
 
     /// Writes block 0 and its state into an empty database; in one that holds this genesis already it does nothing.
@@ -51,25 +67,30 @@ impl Writer {
             }
             return Ok(tip);
         }
-        let committed = self.core.commitment.apply(alloy_trie::EMPTY_ROOT_HASH, changes)?;
-        if committed.root != header.state_root {
-            return Err(StorageError::GenesisRoot { computed: committed.root, header: header.state_root });
+        let grown = self.core.commitment.apply(&StateTrie::default(), changes)?;
+        let computed = grown.trie.root_hash();
+        if computed != header.state_root {
+            return Err(StorageError::GenesisRoot { computed, header: header.state_root });
         }
         let tip = Tip { number: header.number, hash: expected };
         let mut batch = Batch::new(&self.core.rocks);
         let mut flat = FlatBatch::new(&self.core.rocks);
         flat.apply_genesis(changes, &mut batch);
         flat.finish(&mut batch);
-        for (hash, rlp) in committed.nodes.iter() {
-            batch.put::<tables::Nodes>(hash, rlp);
-        }
+        let saving = self.core.saving();
+        let unsaved = put_checkpoint(&self.core, tip, &grown.trie, &[], &mut batch)?;
         let block = Block { header: header.clone(), transactions: Vec::new(), uncles: Vec::new() };
         put_block(&mut batch, &block, expected, Arrival { score: Score::default().plus(header.difficulty), order: 0 });
         put_canonical(&mut batch, tip, &block, &[], &[]);
         batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
         put_tip(&mut batch, tip);
         batch.write_durably()?;
-        drop(self.core.overlay_mut().flatten(tip));
+        unsaved.set_saved();
+        let mut overlay = self.core.overlay_mut();
+        overlay.trie_mut().grow(&grown);
+        let gone = (overlay.flatten(tip, &[]), overlay.saved(tip));
+        drop((overlay, saving));
+        drop(gone);
         Ok(tip)
     }
 
@@ -123,8 +144,8 @@ impl Writer {
     }
 
     /// Moves unpersisted blocks, which continue the tip in this order, into the tables: state with its history, index,
-    /// receipts, trie nodes, tip and the engine's snapshot after the last of them, in one write. Blocks of other forks
-    /// leave the tree. Returns the new tip.
+    /// receipts, tip and the engine's snapshot after the last of them, in one write. Blocks of other forks leave the tree.
+    /// The state trie follows at the next check-point. Returns the new tip.
     ///
     /// Survives the end of the process as a whole or not at all. Not fsynced: after a power failure the tip may be an
     /// older one, and the blocks, which [`Self::put_block`] made durable, are in [`crate::Database::unpersisted`].
@@ -133,7 +154,7 @@ impl Writer {
     /// [`StorageError::NotNext`] for blocks that do not continue the tip, [`StorageError::MissingState`] for blocks that
     /// are not in the tree, and when the disk fails.
     pub fn advance(&mut self, blocks: &[Arc<CommittedBlock>], engine: &[u8]) -> Result<Tip, StorageError> {
-        self.advance_and(blocks, engine, |overlay, tip| overlay.flatten(tip))
+        self.advance_and(blocks, engine, Overlay::flatten)
     }
 
     /// [`Self::advance`], but blocks of other forks stay in the tree until [`crate::StateTree::forget`] names them: for
@@ -146,15 +167,14 @@ impl Writer {
         blocks: &[Arc<CommittedBlock>],
         engine: &[u8],
     ) -> Result<Tip, StorageError> {
-        let persisted: Vec<_> = blocks.iter().map(|block| block.hash()).collect();
-        self.advance_and(blocks, engine, |overlay, tip| overlay.flatten_keeping_forks(tip, &persisted))
+        self.advance_and(blocks, engine, Overlay::flatten_keeping_forks)
     }
 
     fn advance_and(
         &mut self,
         blocks: &[Arc<CommittedBlock>],
         engine: &[u8],
-        flatten: impl FnOnce(&mut Overlay, Tip) -> Vec<TrieNodes>,
+        flatten: impl FnOnce(&mut Overlay, Tip, &[B256]) -> Vec<TrieNodes>,
     ) -> Result<Tip, StorageError> {
         let core = Arc::clone(&self.core);
         let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
@@ -166,12 +186,11 @@ impl Writer {
             if header.parent_hash != tip.hash || header.number != tip.number + 1 {
                 return Err(StorageError::NotNext { hash: block.hash(), tip_number: tip.number, tip_hash: tip.hash });
             }
-            let overlay = core.overlay();
-            let nodes = overlay.nodes(block.hash()).ok_or(StorageError::MissingState { block: block.hash() })?;
-            for (hash, rlp) in nodes.iter() {
-                batch.put::<tables::Nodes>(hash, rlp);
+            if core.overlay().block(block.hash()).is_none() {
+                return Err(StorageError::MissingState { block: block.hash() });
             }
-            drop(overlay);
+            // Every layer that goes has its trie, and so says what became vacant.
+            core.on_trie(block.hash(), |_| Ok(()))?;
             tip = Tip { number: header.number, hash: block.hash() };
             flat.apply(tip.number, block.changes(), &mut batch)?;
             put_canonical(&mut batch, tip, block.sealed().block(), block.receipts(), block.senders());
@@ -189,18 +208,66 @@ impl Writer {
 
         core.set_flat_up_to(tip.number);
         batch.write()?;
-        let gone = flatten(&mut core.overlay_mut(), tip);
-        gone.iter().for_each(|nodes| core.pending.release(nodes));
+        let persisted: Vec<_> = blocks.iter().map(|block| block.hash()).collect();
+        let gone = flatten(&mut core.overlay_mut(), tip, &persisted);
+        drop(gone);
+        if self.is_checkpoint_due(tip)? {
+            self.checkpoint()?;
+        }
         Ok(tip)
+    }
+
+    fn is_checkpoint_due(&self, tip: Tip) -> Result<bool, StorageError> {
+        let (trie, created, saved) = {
+            let overlay = self.core.overlay();
+            let TipTrie { trie, created, saved, .. } = overlay.trie();
+            (trie.clone(), *created, *saved)
+        };
+        if tip.number.saturating_sub(saved) >= self.options.checkpoint_blocks {
+            return Ok(true);
+        }
+        // Much of what was made is replaced already: look at the trie itself, now and then.
+        if created < self.options.checkpoint_bytes / 2 {
+            return Ok(false);
+        }
+        self.core.overlay_mut().trie_mut().created = 0;
+        Ok(unsaved_bytes(&trie)? >= self.options.checkpoint_bytes)
+    }
+
+    /// Saves the tip's state trie, in one write that is not fsynced, and lets nodes go that are too much for the memory
+    /// granted. Until it has returned without an error the trie in the tables is the former one.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn checkpoint(&mut self) -> Result<(), StorageError> {
+        let core = &self.core;
+        let (tip, TipTrie { trie, vacated, .. }) = {
+            let overlay = core.overlay();
+            (overlay.tip().ok_or(StorageError::NoGenesis)?, overlay.trie().clone())
+        };
+        let saving = core.saving();
+        let mut batch = Batch::new(&core.rocks);
+        let unsaved = put_checkpoint(core, tip, &trie, &vacated, &mut batch)?;
+        let nodes = unsaved.len();
+        batch.write()?;
+        unsaved.set_saved();
+        let stale = core.overlay_mut().saved(tip);
+        drop(saving);
+        drop(stale);
+        let kept = shrink(&trie, self.options.trie_memory);
+        tracing::debug!(number = tip.number, nodes, kept, "state trie saved");
+        Ok(())
     }
 
     /// Deletes the history that is no longer kept, and announces it first.
     fn prune_history(&self, old: Tip, tip: Tip, batch: &mut Batch<'_>) -> Result<(), StorageError> {
-        let History::Last(keep) = self.history else { return Ok(()) };
+        let History::Last(keep) = self.options.history else { return Ok(()) };
         let floor = self.core.history_floor();
         let wanted = tip.number.saturating_sub(keep.max(History::LEAST));
         // The records of blocks above the old tip are still in this batch.
-        let raised = wanted.min(old.number).min(floor + PRUNED_AT_ONCE);
+        // The records of blocks above the check-point bring its trie to the tip.
+        let saved = self.core.overlay().trie().saved;
+        let raised = wanted.min(old.number).min(saved).min(floor + PRUNED_AT_ONCE);
         if raised <= floor {
             return Ok(());
         }
@@ -211,6 +278,16 @@ impl Writer {
         batch.put::<tables::Meta>(&names::HISTORY_FLOOR.to_owned(), &bytes);
         self.core.set_history_floor(raised);
         Ok(())
+    }
+
+    /// Reads the whole state trie in the tables: every node of the check-point's trie is there, with its hash, and nothing
+    /// else. For operators and tests.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], [`StorageError::MissingNode`]; when the disk fails.
+    pub fn check_trie(&self) -> Result<(), StorageError> {
+        let saved = self.core.overlay().trie().saved;
+        crate::checkpoint::check_trie(&self.core, saved)
     }
 
     /// Hashes the whole flat state anew: the root it has, to be compared with the tip's header. Reads everything; for

@@ -1,6 +1,9 @@
 //! One node of a trie, decoded, and its RLP form (Ethereum yellow paper, appendix D).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use alloy::{
     primitives::{B256, keccak256},
@@ -19,7 +22,10 @@ pub(crate) enum Node {
         /// The rest of the key.
         path: Nibbles,
         /// What is stored.
-        value: Vec<u8>,
+        value: Box<[u8]>,
+        /// Where the value is an account whose storage trie is (or was) in memory: that trie's root. Not part of the
+        /// encoding, which names the root by hash inside the value.
+        below: Option<Arc<Held>>,
     },
     /// A path that all keys below share, at least one nibble long; its child is a branch.
     Extension {
@@ -33,15 +39,93 @@ pub(crate) enum Node {
 }
 
 /// How a node names another one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Link {
-    /// By hash, where its RLP has 32 bytes or more.
-    Hash(B256),
-    /// Whole, where it has fewer.
+    /// By the hash of its RLP, which has 32 bytes or more; to be read from the database.
+    Stored(B256),
+    /// By the hash of its RLP, which has 32 bytes or more; it is or was in memory.
+    Held(Arc<Held>),
+    /// Whole, where its RLP has fewer than 32 bytes.
     Inline(Arc<Node>),
 }
 
+/// A node in memory, shared by every trie that has it. Its content is let go to save memory once the database has it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    hash: B256,
+    /// The generation of the update that made it; no less than that of any node below.
+    born: u64,
+    /// Whether the database has it at its place, and with it everything below.
+    saved: AtomicBool,
+    node: Mutex<Option<Arc<Node>>>,
+}
+
+impl Held {
+    /// A node the database does not have.
+    pub(crate) fn new(hash: B256, node: Node, born: u64) -> Self {
+        Self { hash, born, saved: AtomicBool::new(false), node: Mutex::new(Some(Arc::new(node))) }
+    }
+
+    /// keccak256 of its RLP.
+    pub(crate) const fn hash(&self) -> B256 {
+        self.hash
+    }
+
+    pub(crate) const fn born(&self) -> u64 {
+        self.born
+    }
+
+    pub(crate) fn is_saved(&self) -> bool {
+        self.saved.load(Ordering::Acquire)
+    }
+
+    /// To be called when the database has the node and all below it.
+    pub(crate) fn set_saved(&self) {
+        self.saved.store(true, Ordering::Release);
+    }
+
+    /// The node, unless it was let go.
+    pub(crate) fn node(&self) -> Option<Arc<Node>> {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets the node go, with what only it held. It must be saved.
+    pub(crate) fn let_go(&self) {
+        // Dropped outside the lock: much may hang on it.
+        let _gone = self.node.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Held {}
+
+impl PartialEq for Link {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Inline(a), Self::Inline(b)) => a == b,
+            _ => self.hash().is_some() && self.hash() == other.hash(),
+        }
+    }
+}
+
+impl Eq for Link {}
+
 impl Node {
+    /// About how many bytes of memory it takes, with what names it.
+    pub(crate) fn footprint(&self) -> usize {
+        let own = size_of::<Self>() + size_of::<Held>() + 48;
+        own + match self {
+            Self::Leaf { value, .. } => value.len() + 16,
+            Self::Extension { .. } => 0,
+            Self::Branch(_) => size_of::<Children>() + 16,
+        }
+    }
+
     /// The node's RLP.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(match self {
@@ -56,9 +140,9 @@ impl Node {
     fn encode_to(&self, out: &mut Vec<u8>) {
         RlpHeader { list: true, payload_length: self.payload_length() }.encode(out);
         match self {
-            Self::Leaf { path, value } => {
+            Self::Leaf { path, value, .. } => {
                 encode_path_leaf(path, true).as_slice().encode(out);
-                value.as_slice().encode(out);
+                value.as_ref().encode(out);
             }
             Self::Extension { path, child } => {
                 encode_path_leaf(path, false).as_slice().encode(out);
@@ -78,7 +162,9 @@ impl Node {
 
     fn payload_length(&self) -> usize {
         match self {
-            Self::Leaf { path, value } => encode_path_leaf(path, true).as_slice().length() + value.as_slice().length(),
+            Self::Leaf { path, value, .. } => {
+                encode_path_leaf(path, true).as_slice().length() + value.as_ref().length()
+            }
             Self::Extension { path, child } => encode_path_leaf(path, false).as_slice().length() + child.length(),
             Self::Branch(children) => {
                 children.iter().map(|child| child.as_ref().map_or(1, Link::length)).sum::<usize>() + 1
@@ -99,8 +185,8 @@ impl Node {
         if items.is_empty() {
             let (path, leaf) = decode_path(first)?;
             return Some(if leaf {
-                let value = RlpHeader::decode_bytes(&mut { second }, false).ok()?.to_vec();
-                Self::Leaf { path, value }
+                let value = RlpHeader::decode_bytes(&mut { second }, false).ok()?.into();
+                Self::Leaf { path, value, below: None }
             } else {
                 Self::Extension { path, child: Link::decode(second)?? }
             });
@@ -116,14 +202,28 @@ impl Node {
 }
 
 impl Link {
-    /// The link to a node whose RLP is `rlp`.
-    pub(crate) fn to(node: &Arc<Node>, rlp: &[u8]) -> Self {
-        if rlp.len() < 32 { Self::Inline(Arc::clone(node)) } else { Self::Hash(keccak256(rlp)) }
+    /// The link to a new node.
+    pub(crate) fn to(node: Node, born: u64) -> Self {
+        let rlp = node.encode();
+        if rlp.len() < 32 {
+            Self::Inline(Arc::new(node))
+        } else {
+            Self::Held(Arc::new(Held::new(keccak256(&rlp), node, born)))
+        }
+    }
+
+    /// The node's hash; `None` where it is embedded.
+    pub(crate) fn hash(&self) -> Option<B256> {
+        match self {
+            Self::Stored(hash) => Some(*hash),
+            Self::Held(held) => Some(held.hash),
+            Self::Inline(_) => None,
+        }
     }
 
     fn length(&self) -> usize {
         match self {
-            Self::Hash(_) => 33,
+            Self::Stored(_) | Self::Held(_) => 33,
             Self::Inline(node) => {
                 let payload_length = node.payload_length();
                 RlpHeader { list: true, payload_length }.length() + payload_length
@@ -133,7 +233,8 @@ impl Link {
 
     fn encode_to(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Hash(hash) => hash.encode(out),
+            Self::Stored(hash) => hash.encode(out),
+            Self::Held(held) => held.hash.encode(out),
             Self::Inline(node) => node.encode_to(out),
         }
     }
@@ -143,7 +244,7 @@ impl Link {
         match item {
             [EMPTY_STRING_CODE] => Some(None),
             [first, hash @ ..] if *first == EMPTY_STRING_CODE + 32 => {
-                Some(Some(Self::Hash(B256::try_from(hash).ok()?)))
+                Some(Some(Self::Stored(B256::try_from(hash).ok()?)))
             }
             [first, ..] if *first >= EMPTY_LIST_CODE && item.len() < 32 => {
                 Some(Some(Self::Inline(Arc::new(Node::decode(item)?))))
@@ -197,18 +298,21 @@ mod tests {
         proptest::collection::vec(0u8..16, 1..=max).prop_map(Nibbles::from_nibbles)
     }
 
+    fn leaf(path: Nibbles, value: Vec<u8>) -> Node {
+        Node::Leaf { path, value: value.into(), below: None }
+    }
+
     fn link() -> impl Strategy<Value = Link> {
         prop_oneof![
-            any::<[u8; 32]>().prop_map(|hash| Link::Hash(hash.into())),
+            any::<[u8; 32]>().prop_map(|hash| Link::Stored(hash.into())),
             (nibbles(6), proptest::collection::vec(any::<u8>(), 1..8))
-                .prop_map(|(path, value)| Link::Inline(Arc::new(Node::Leaf { path, value }))),
+                .prop_map(|(path, value)| Link::Inline(Arc::new(leaf(path, value)))),
         ]
     }
 
     fn node() -> impl Strategy<Value = Node> {
         prop_oneof![
-            (nibbles(64), proptest::collection::vec(any::<u8>(), 1..120))
-                .prop_map(|(path, value)| Node::Leaf { path, value }),
+            (nibbles(64), proptest::collection::vec(any::<u8>(), 1..120)).prop_map(|(path, value)| leaf(path, value)),
             (nibbles(64), link()).prop_map(|(path, child)| Node::Extension { path, child }),
             proptest::array::uniform16(proptest::option::of(link()))
                 .prop_map(|children| Node::Branch(Box::new(children))),

@@ -1,45 +1,100 @@
-//! Reading a trie along one key: lookups and proofs.
+//! Reading a trie along one key: lookups, proofs, and what is at a path.
+
+use std::sync::Arc;
 
 use alloy::primitives::{B256, Bytes};
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use alloy_trie::Nibbles;
 
 use super::{
-    node::{Link, Node},
-    store::NodeStore,
+    node::{Held, Link, Node},
+    store::{NodeStore, Owner},
 };
 use crate::StorageError;
 
-/// The value under a (hashed) key.
-pub(crate) fn lookup(store: &NodeStore, root: B256, key: &B256) -> Result<Option<Vec<u8>>, StorageError> {
-    walk(store, root, key, |_| ())
+/// What a leaf holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// RLP of the value.
+    pub(crate) value: Box<[u8]>,
+    /// [`Node::Leaf`]'s `below`.
+    pub(crate) below: Option<Arc<Held>>,
 }
 
-/// The value under a (hashed) key, and the RLP of the nodes from the root to it or to where it would be. Nodes embedded
+/// The leaf under a (hashed) key.
+pub(crate) fn lookup(
+    store: &NodeStore,
+    owner: Owner,
+    root: Option<&Link>,
+    key: &B256,
+) -> Result<Option<Found>, StorageError> {
+    walk(store, owner, root, key, |_| ())
+}
+
+/// The leaf under a (hashed) key, and the RLP of the nodes from the root to it or to where it would be. Nodes embedded
 /// in their parent are not listed again (EIP-1186, as go-ethereum).
-pub(crate) fn prove(store: &NodeStore, root: B256, key: &B256) -> Result<(Option<Vec<u8>>, Vec<Bytes>), StorageError> {
+pub(crate) fn prove(
+    store: &NodeStore,
+    owner: Owner,
+    root: Option<&Link>,
+    key: &B256,
+) -> Result<(Option<Found>, Vec<Bytes>), StorageError> {
     let mut proof = Vec::new();
-    let value = walk(store, root, key, |node| proof.push(node.encode().into()))?;
+    let value = walk(store, owner, root, key, |node| proof.push(node.encode().into()))?;
     Ok((value, proof))
+}
+
+/// Whether there is a node with a hash of its own exactly at `path`.
+pub(crate) fn has_node_at(
+    store: &NodeStore,
+    owner: Owner,
+    root: Option<&Link>,
+    path: &Nibbles,
+) -> Result<bool, StorageError> {
+    let mut link = root.cloned();
+    let mut done = 0;
+    while let Some(next) = link {
+        if done == path.len() {
+            return Ok(next.hash().is_some());
+        }
+        let node = store.load(&next, owner, || path.slice(..done))?;
+        link = match &*node {
+            Node::Leaf { .. } => None,
+            Node::Extension { path: shared, child } => {
+                if !path.slice(done..).starts_with(shared) {
+                    return Ok(false);
+                }
+                done += shared.len();
+                Some(child.clone())
+            }
+            Node::Branch(children) => {
+                let nibble = path.get_unchecked(done);
+                done += 1;
+                children[usize::from(nibble)].clone()
+            }
+        };
+    }
+    Ok(false)
 }
 
 fn walk(
     store: &NodeStore,
-    root: B256,
+    owner: Owner,
+    root: Option<&Link>,
     key: &B256,
     mut visit: impl FnMut(&Node),
-) -> Result<Option<Vec<u8>>, StorageError> {
-    if root == EMPTY_ROOT_HASH {
-        return Ok(None);
-    }
-    let mut link = Link::Hash(root);
-    let mut rest = Nibbles::unpack_array(&key.0);
+) -> Result<Option<Found>, StorageError> {
+    let Some(mut link) = root.cloned() else { return Ok(None) };
+    let key = Nibbles::unpack_array(&key.0);
+    let mut rest = key;
     loop {
-        let node = store.load(&link)?;
-        if matches!(link, Link::Hash(_)) {
+        let node = store.load(&link, owner, || key.slice(..key.len() - rest.len()))?;
+        if link.hash().is_some() {
             visit(&node);
         }
         link = match &*node {
-            Node::Leaf { path, value } => return Ok((*path == rest).then(|| value.clone())),
+            Node::Leaf { path, value, below } => {
+                return Ok((*path == rest).then(|| Found { value: value.clone(), below: below.clone() }));
+            }
             Node::Extension { path, child } => {
                 if !rest.starts_with(path) {
                     return Ok(None);

@@ -1,18 +1,20 @@
 //! Writing to a trie: many keys in one descent, each touched node hashed once.
 //!
 //! The descent returns a changed node *unhashed* to its parent. Only when the parent has decided to keep it as a child
-//! is it encoded, hashed and recorded; a branch that lost all children but one merges with that one instead
+//! is it encoded and hashed; a branch that lost all children but one merges with that one instead
 //! (yellow paper, appendix D: no branch with a single child, no extension above a leaf or an extension).
+//!
+//! Nothing is changed in place: old and new trie share what the writes did not touch.
 
 use std::sync::Arc;
 
-use alloy::primitives::{B256, Bytes, keccak256};
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use alloy::primitives::{B256, keccak256};
+use alloy_trie::Nibbles;
 use rayon::prelude::*;
 
 use super::{
-    node::{Children, Link, Node},
-    store::NodeStore,
+    node::{Children, Held, Link, Node},
+    store::{NodeStore, Owner},
 };
 use crate::StorageError;
 
@@ -26,17 +28,49 @@ pub(crate) struct Write {
     pub(crate) key: B256,
     /// RLP of the value.
     pub(crate) value: Option<Vec<u8>>,
+    /// [`Node::Leaf`]'s `below`.
+    pub(crate) below: Option<Arc<Held>>,
 }
 
-/// A node that did not exist before an update.
-#[derive(Clone, Debug)]
-pub(crate) struct Fresh {
-    /// keccak256 of its RLP.
-    pub(crate) hash: B256,
-    /// Its RLP.
-    pub(crate) rlp: Bytes,
-    /// Itself.
-    pub(crate) node: Arc<Node>,
+/// Which trie is written, when, and from where its old nodes are read.
+pub(crate) struct Target<'a> {
+    /// Old nodes.
+    pub(crate) store: &'a NodeStore,
+    /// The account whose storage trie it is; `None` for the trie of accounts.
+    pub(crate) owner: Owner,
+    /// The generation of the new nodes.
+    pub(crate) born: u64,
+}
+
+impl Target<'_> {
+    fn load(&self, link: &Link, path: impl FnOnce() -> Nibbles) -> Result<Arc<Node>, StorageError> {
+        self.store.load(link, self.owner, path)
+    }
+}
+
+/// What an update did besides making a new root.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    /// Every path at which there was a node with a hash of its own and is none now, perhaps with some at which there was
+    /// none, or is one still.
+    pub(crate) vacated: Vec<Nibbles>,
+    /// Memory of the new nodes, in bytes.
+    pub(crate) created: usize,
+}
+
+impl Trace {
+    fn add(&mut self, mut other: Self) {
+        self.vacated.append(&mut other.vacated);
+        self.created += other.created;
+    }
+}
+
+/// A leaf to be.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    key: &'a B256,
+    value: &'a [u8],
+    below: Option<&'a Arc<Held>>,
 }
 
 /// What became of a subtrie.
@@ -53,71 +87,88 @@ enum Child {
     New(Node),
 }
 
-/// Applies `writes`, sorted by key and without duplicates, to the trie with this root: the new root and the nodes that
-/// it needs and the old one did not.
-pub(crate) fn update(store: &NodeStore, root: B256, writes: &[Write]) -> Result<(B256, Vec<Fresh>), StorageError> {
+/// Applies `writes`, sorted by key and without duplicates, to the trie with this root (`None`: the empty one). Returns the
+/// new root, always a link with a hash.
+pub(crate) fn update(
+    target: &Target<'_>,
+    root: Option<&Link>,
+    writes: &[Write],
+    trace: &mut Trace,
+) -> Result<Option<Link>, StorageError> {
     debug_assert!(writes.is_sorted_by(|a, b| a.key < b.key), "writes are sorted and unique");
-    let link = (root != EMPTY_ROOT_HASH).then_some(Link::Hash(root));
-    let mut fresh = Vec::new();
-    let root = match apply(store, link.as_ref(), 0, writes, &mut fresh)? {
-        Outcome::Same => root,
-        Outcome::Gone => EMPTY_ROOT_HASH,
+    Ok(match apply(target, root, 0, writes, trace)? {
+        Outcome::Same => root.cloned(),
+        Outcome::Gone => None,
         Outcome::New(node) => {
             // The root is named by its hash even where its RLP is short.
-            let rlp = Bytes::from(node.encode());
-            let hash = keccak256(&rlp);
-            fresh.push(Fresh { hash, rlp, node: Arc::new(node) });
-            hash
+            trace.created += node.footprint();
+            Some(Link::Held(Arc::new(Held::new(keccak256(node.encode()), node, target.born))))
         }
-    };
-    Ok((root, fresh))
+    })
 }
 
 fn apply(
-    store: &NodeStore,
+    target: &Target<'_>,
     link: Option<&Link>,
     depth: usize,
     writes: &[Write],
-    fresh: &mut Vec<Fresh>,
+    trace: &mut Trace,
 ) -> Result<Outcome, StorageError> {
     if writes.is_empty() {
         return Ok(Outcome::Same);
     }
     let Some(link) = link else {
         let entries: Vec<_> = writes.iter().filter_map(entry).collect();
-        return Ok(if entries.is_empty() { Outcome::Same } else { Outcome::New(build(depth, &entries, fresh)) });
+        return Ok(if entries.is_empty() {
+            Outcome::Same
+        } else {
+            Outcome::New(build(target, depth, &entries, trace))
+        });
     };
-    match &*store.load(link)? {
-        Node::Leaf { path, value } => Ok(apply_to_leaf(path, value, depth, writes, fresh)),
-        Node::Extension { path, child } => apply_to_extension(store, path, child, depth, writes, fresh),
-        Node::Branch(children) => apply_to_branch(store, children, depth, writes, fresh),
+    // All keys here share the nibbles above this place.
+    let path = || nibbles(&writes[0].key).slice(..depth);
+    let outcome = match &*target.load(link, path)? {
+        Node::Leaf { path, value, below } => apply_to_leaf(target, (path, value, below.as_ref()), depth, writes, trace),
+        Node::Extension { path, child } => apply_to_extension(target, path, child, depth, writes, trace)?,
+        Node::Branch(children) => apply_to_branch(target, children, depth, writes, trace)?,
+    };
+    if matches!(outcome, Outcome::Gone) {
+        trace.vacated.push(path());
     }
+    Ok(outcome)
 }
 
-fn apply_to_leaf(path: &Nibbles, value: &[u8], depth: usize, writes: &[Write], fresh: &mut Vec<Fresh>) -> Outcome {
+fn apply_to_leaf(
+    target: &Target<'_>,
+    (path, value, below): (&Nibbles, &[u8], Option<&Arc<Held>>),
+    depth: usize,
+    writes: &[Write],
+    trace: &mut Trace,
+) -> Outcome {
     let mut key = B256::ZERO;
     // All keys below this place share the nibbles above it.
     nibbles(&writes[0].key).slice(..depth).join(path).pack_to(&mut key[..]);
     let mut entries: Vec<_> = writes.iter().filter_map(entry).collect();
     if let Err(place) = writes.binary_search_by_key(&key, |write| write.key) {
         let before = writes[..place].iter().filter(|write| write.value.is_some()).count();
-        entries.insert(before, (&key, value));
+        entries.insert(before, Entry { key: &key, value, below });
     }
     match entries.as_slice() {
         [] => Outcome::Gone,
-        [(only, same)] if **only == key && *same == value => Outcome::Same,
-        _ => Outcome::New(build(depth, &entries, fresh)),
+        [only] if *only.key == key && only.value == value => Outcome::Same,
+        _ => Outcome::New(build(target, depth, &entries, trace)),
     }
 }
 
 fn apply_to_extension(
-    store: &NodeStore,
+    target: &Target<'_>,
     path: &Nibbles,
     child: &Link,
     depth: usize,
     writes: &[Write],
-    fresh: &mut Vec<Fresh>,
+    trace: &mut Trace,
 ) -> Result<Outcome, StorageError> {
+    let at = nibbles(&writes[0].key).slice(..depth);
     // How much of the path all inserted keys share; a removed key that leaves the path was never here.
     let shared = writes
         .iter()
@@ -128,8 +179,8 @@ fn apply_to_extension(
     let below = depth + shared;
     let writes = along(writes, depth, &path.slice(..shared));
     if shared == path.len() {
-        return Ok(match apply(store, Some(child), below, writes, fresh)? {
-            Outcome::New(node) => Outcome::New(prepend(path, node, fresh)),
+        return Ok(match apply(target, Some(child), below, writes, trace)? {
+            Outcome::New(node) => Outcome::New(prepend(target, &at, path, node, trace)),
             unchanged_or_gone => unchanged_or_gone,
         });
     }
@@ -139,18 +190,18 @@ fn apply_to_extension(
     let mut children = [const { Child::None }; 16];
     for (nibble, writes) in by_nibble(writes, below) {
         children[usize::from(nibble)] = if nibble != turn {
-            match apply(store, None, below + 1, writes, fresh)? {
+            match apply(target, None, below + 1, writes, trace)? {
                 Outcome::New(node) => Child::New(node),
                 Outcome::Same | Outcome::Gone => Child::None,
             }
         } else if rest.is_empty() {
-            match apply(store, Some(child), below + 1, writes, fresh)? {
+            match apply(target, Some(child), below + 1, writes, trace)? {
                 Outcome::New(node) => Child::New(node),
                 Outcome::Same => Child::Kept(child.clone()),
                 Outcome::Gone => Child::None,
             }
         } else {
-            match apply_to_extension(store, &rest, child, below + 1, writes, fresh)? {
+            match apply_to_extension(target, &rest, child, below + 1, writes, trace)? {
                 Outcome::New(node) => Child::New(node),
                 Outcome::Same => Child::New(Node::Extension { path: rest, child: child.clone() }),
                 Outcome::Gone => Child::None,
@@ -164,18 +215,19 @@ fn apply_to_extension(
             Child::New(Node::Extension { path: rest, child: child.clone() })
         };
     }
-    Ok(match assemble(store, children, fresh)? {
-        Outcome::New(node) if shared > 0 => Outcome::New(prepend(&path.slice(..shared), node, fresh)),
+    let shared = path.slice(..shared);
+    Ok(match assemble(target, &at.join(&shared), children, trace)? {
+        Outcome::New(node) if !shared.is_empty() => Outcome::New(prepend(target, &at, &shared, node, trace)),
         outcome => outcome,
     })
 }
 
 fn apply_to_branch(
-    store: &NodeStore,
+    target: &Target<'_>,
     old: &Children,
     depth: usize,
     writes: &[Write],
-    fresh: &mut Vec<Fresh>,
+    trace: &mut Trace,
 ) -> Result<Outcome, StorageError> {
     let mut children: [Child; 16] = std::array::from_fn(|nibble| old[nibble].clone().map_or(Child::None, Child::Kept));
     let outcomes: Vec<(u8, Outcome)> = if writes.len() >= PARALLEL_WRITES {
@@ -183,22 +235,22 @@ fn apply_to_branch(
         let parts = slices
             .into_par_iter()
             .map(|(nibble, writes)| {
-                let mut fresh = Vec::new();
-                let outcome = apply(store, old[usize::from(nibble)].as_ref(), depth + 1, writes, &mut fresh)?;
-                Ok((nibble, outcome, fresh))
+                let mut trace = Trace::default();
+                let outcome = apply(target, old[usize::from(nibble)].as_ref(), depth + 1, writes, &mut trace)?;
+                Ok((nibble, outcome, trace))
             })
             .collect::<Result<Vec<_>, StorageError>>()?;
         parts
             .into_iter()
-            .map(|(nibble, outcome, mut part)| {
-                fresh.append(&mut part);
+            .map(|(nibble, outcome, part)| {
+                trace.add(part);
                 (nibble, outcome)
             })
             .collect()
     } else {
         by_nibble(writes, depth)
             .map(|(nibble, writes)| {
-                Ok((nibble, apply(store, old[usize::from(nibble)].as_ref(), depth + 1, writes, fresh)?))
+                Ok((nibble, apply(target, old[usize::from(nibble)].as_ref(), depth + 1, writes, trace)?))
             })
             .collect::<Result<_, StorageError>>()?
     };
@@ -212,72 +264,99 @@ fn apply_to_branch(
         children[usize::from(nibble)] = child;
         changed = true;
     }
-    if changed { assemble(store, children, fresh) } else { Ok(Outcome::Same) }
+    if !changed {
+        return Ok(Outcome::Same);
+    }
+    assemble(target, &nibbles(&writes[0].key).slice(..depth), children, trace)
 }
 
-/// A branch of these children, or what is left when they are fewer than two.
-fn assemble(store: &NodeStore, children: [Child; 16], fresh: &mut Vec<Fresh>) -> Result<Outcome, StorageError> {
+/// A branch at `at` of these children, or what is left when they are fewer than two.
+fn assemble(
+    target: &Target<'_>,
+    at: &Nibbles,
+    children: [Child; 16],
+    trace: &mut Trace,
+) -> Result<Outcome, StorageError> {
     let count = children.iter().filter(|child| !matches!(child, Child::None)).count();
     if count >= 2 {
-        let links = children.map(|child| match child {
-            Child::None => None,
-            Child::Kept(link) => Some(link),
-            Child::New(node) => Some(place(node, fresh)),
-        });
+        let mut links = Children::default();
+        for (nibble, child) in (0u8..).zip(children) {
+            links[usize::from(nibble)] = match child {
+                Child::None => None,
+                Child::Kept(link) => Some(link),
+                Child::New(node) => Some(place(target, node, || at.join(&step(nibble)), trace)),
+            };
+        }
         return Ok(Outcome::New(Node::Branch(Box::new(links))));
     }
     for (nibble, child) in (0u8..).zip(children) {
-        let step = Nibbles::from_nibbles([nibble]);
+        let step = step(nibble);
         return Ok(Outcome::New(match child {
             Child::None => continue,
-            Child::New(node) => prepend(&step, node, fresh),
-            Child::Kept(link) => match &*store.load(&link)? {
+            Child::New(node) => prepend(target, at, &step, node, trace),
+            Child::Kept(link) => match &*target.load(&link, || at.join(&step))? {
                 Node::Branch(_) => Node::Extension { path: step, child: link },
-                short => prepend(&step, short.clone(), fresh),
+                short => prepend(target, at, &step, short.clone(), trace),
             },
         }));
     }
     Ok(Outcome::Gone)
 }
 
-/// `node` reached by `path` more: merged into a leaf or an extension, as a new extension above a branch.
-fn prepend(path: &Nibbles, node: Node, fresh: &mut Vec<Fresh>) -> Node {
+/// `node`, reached from `at` by `path`, as a node at `at`: merged into a leaf or an extension, as a new extension above a
+/// branch.
+fn prepend(target: &Target<'_>, at: &Nibbles, path: &Nibbles, node: Node, trace: &mut Trace) -> Node {
+    if !matches!(node, Node::Branch(_)) {
+        trace.vacated.push(at.join(path));
+    }
     match node {
-        Node::Leaf { path: rest, value } => Node::Leaf { path: path.join(&rest), value },
+        Node::Leaf { path: rest, value, below } => Node::Leaf { path: path.join(&rest), value, below },
         Node::Extension { path: rest, child } => Node::Extension { path: path.join(&rest), child },
-        branch @ Node::Branch(_) => Node::Extension { path: *path, child: place(branch, fresh) },
+        branch @ Node::Branch(_) => {
+            Node::Extension { path: *path, child: place(target, branch, || at.join(path), trace) }
+        }
     }
 }
 
 /// The smallest trie of these entries, which are sorted, unique and at least one, below a place `depth` nibbles down.
-fn build(depth: usize, entries: &[(&B256, &[u8])], fresh: &mut Vec<Fresh>) -> Node {
+fn build(target: &Target<'_>, depth: usize, entries: &[Entry<'_>], trace: &mut Trace) -> Node {
     let (first, last) = (entries[0], entries[entries.len() - 1]);
     if entries.len() == 1 {
-        return Node::Leaf { path: nibbles(first.0).slice(depth..), value: first.1.to_vec() };
+        let path = nibbles(first.key).slice(depth..);
+        return Node::Leaf { path, value: first.value.into(), below: first.below.cloned() };
     }
-    let fork = nibbles(first.0).common_prefix_length(&nibbles(last.0));
+    let fork = nibbles(first.key).common_prefix_length(&nibbles(last.key));
     let mut children = Children::default();
-    for group in entries.chunk_by(|a, b| nibble_at(a.0, fork) == nibble_at(b.0, fork)) {
-        let child = build(fork + 1, group, fresh);
-        children[usize::from(nibble_at(group[0].0, fork))] = Some(place(child, fresh));
+    for group in entries.chunk_by(|a, b| nibble_at(a.key, fork) == nibble_at(b.key, fork)) {
+        let child = build(target, fork + 1, group, trace);
+        let path = || nibbles(group[0].key).slice(..=fork);
+        children[usize::from(nibble_at(group[0].key, fork))] = Some(place(target, child, path, trace));
     }
     let branch = Node::Branch(Box::new(children));
-    if fork > depth { prepend(&nibbles(first.0).slice(depth..fork), branch, fresh) } else { branch }
+    if fork == depth {
+        return branch;
+    }
+    let path = nibbles(first.key);
+    prepend(target, &path.slice(..depth), &path.slice(depth..fork), branch, trace)
 }
 
-/// Makes a node somebody's child for good.
-fn place(node: Node, fresh: &mut Vec<Fresh>) -> Link {
-    let rlp = node.encode();
-    let node = Arc::new(node);
-    let link = Link::to(&node, &rlp);
-    if let Link::Hash(hash) = link {
-        fresh.push(Fresh { hash, rlp: rlp.into(), node });
+/// Makes a node somebody's child, at `path`.
+fn place(target: &Target<'_>, node: Node, path: impl FnOnce() -> Nibbles, trace: &mut Trace) -> Link {
+    trace.created += node.footprint();
+    let link = Link::to(node, target.born);
+    if matches!(link, Link::Inline(_)) {
+        trace.vacated.push(path());
     }
     link
 }
 
-fn entry(write: &Write) -> Option<(&B256, &[u8])> {
-    write.value.as_deref().map(|value| (&write.key, value))
+fn entry(write: &Write) -> Option<Entry<'_>> {
+    let value = write.value.as_deref()?;
+    Some(Entry { key: &write.key, value, below: write.below.as_ref() })
+}
+
+fn step(nibble: u8) -> Nibbles {
+    Nibbles::from_nibbles_unchecked([nibble])
 }
 
 fn nibbles(key: &B256) -> Nibbles {

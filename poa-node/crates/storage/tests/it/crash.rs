@@ -46,6 +46,7 @@ fn replay(database: &Database, writer: &mut Writer, tree: &StateTree) -> Vec<Lin
     }
     assert_eq!(best.hash, tip.hash);
     assert_eq!(writer.recompute_root().expect("disk"), best.header.state_root, "flat state is the tip's");
+    writer.check_trie().expect("the tables hold one whole trie");
     let mut chain = vec![best.clone()];
     for stored in database.unpersisted().expect("disk") {
         let header = database.header(stored.hash).expect("disk").expect("listed");

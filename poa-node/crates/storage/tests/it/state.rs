@@ -5,10 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use crate::support::{Link, address, check_state, child, child_with, compare, genesis, grow, open, persist};
+use crate::support::{
+    Link, address, check_state, child, child_with, compare, genesis, grow, open, open_with, options, persist,
+};
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
-use aurum_storage::{AccountProof, Database, History, StorageError, TrieNodes};
+use aurum_storage::{AccountProof, Database, History, Options, StorageError, TrieNodes};
 use aurum_types::{Account, AccountChange, StateChanges};
 use proptest::prelude::*;
 
@@ -22,6 +24,12 @@ enum Action {
     PersistKeepingForks(usize),
     /// Take the last n persisted blocks off.
     Unwind(usize),
+    /// Save the trie.
+    Checkpoint,
+    /// Prove something at the n-th youngest block.
+    Prove(usize),
+    /// Close the database and open it again; cleanly, or as after a crash.
+    Reopen(bool),
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -30,6 +38,9 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => (0usize..6).prop_map(Action::Persist),
         2 => (0usize..6).prop_map(Action::PersistKeepingForks),
         1 => (0usize..4).prop_map(Action::Unwind),
+        1 => Just(Action::Checkpoint),
+        2 => (0usize..8).prop_map(Action::Prove),
+        1 => any::<bool>().prop_map(Action::Reopen),
     ];
     proptest::collection::vec(action, 1..50)
 }
@@ -79,8 +90,8 @@ impl Expected {
 
 /// `child` checks each root against a full rebuild on the way.
 fn run(actions: &[Action], seed: u64) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (database, mut writer, tree) = open(directory.path());
+    let mut directory = tempfile::tempdir().expect("a directory");
+    let (mut database, mut writer, mut tree) = open_with(directory.path(), options(seed));
     let mut expected = Expected { grown: vec![genesis()], canonical: vec![genesis()], layers: Vec::new() };
     for (step, action) in (seed..).zip(actions) {
         match *action {
@@ -113,7 +124,30 @@ fn run(actions: &[Action], seed: u64) {
                 let unwound = expected.canonical.split_off(to);
                 expected.drop_layers(|expected, layer| unwound.iter().any(|block| block.hash == expected.root(layer)));
             }
+            Action::Checkpoint => {
+                writer.checkpoint().expect("disk");
+            }
+            Action::Prove(n) => {
+                let link = expected.nth_youngest(n);
+                for address in [address(1), address(2), Address::repeat_byte(0xee)] {
+                    let proof = tree.prove(link.hash, address, &[U256::from(step % 8)]).expect("disk").expect("held");
+                    check_proof(link.header.state_root, &link, &proof);
+                }
+            }
+            Action::Reopen(cleanly) => {
+                let copy = tempfile::tempdir().expect("a directory");
+                if !cleanly {
+                    crash_copy(directory.path(), copy.path());
+                }
+                drop((database, writer, tree));
+                if !cleanly {
+                    directory = copy;
+                }
+                (database, writer, tree) = open_with(directory.path(), options(step));
+                expected.layers.clear();
+            }
         }
+        writer.check_trie().expect("the tables hold one whole trie");
         assert_eq!(tree.len(), expected.layers.len());
         for link in &expected.grown {
             if expected.holds(link) {
@@ -138,6 +172,16 @@ fn run(actions: &[Action], seed: u64) {
     }
     let listed = database.unpersisted().expect("disk").iter().map(|block| block.hash).collect();
     assert_eq!(sorted(listed), sorted(known.split_off(1)));
+}
+
+/// The files as a process that is killed now leaves them.
+fn crash_copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        if entry.file_name() != "LOCK" {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+        }
+    }
 }
 
 fn sorted(mut hashes: Vec<B256>) -> Vec<B256> {
@@ -239,7 +283,8 @@ fn a_wipe_removes_slots_of_blocks_persisted_in_the_same_batch() {
 fn pruned_states_are_gone_and_say_so() {
     let directory = tempfile::tempdir().expect("a directory");
     drop(open(directory.path()));
-    let (database, mut writer) = Database::open_with(directory.path(), History::Last(1)).unwrap();
+    let options = Options { history: History::Last(1), checkpoint_blocks: 1, ..Options::default() };
+    let (database, mut writer) = Database::open_with(directory.path(), options).unwrap();
     let tree = database.state_tree();
     let mut chain = vec![genesis()];
     let early = tree.state_at(chain[0].hash).unwrap().expect("held");

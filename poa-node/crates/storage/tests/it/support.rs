@@ -7,7 +7,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256, keccak256},
 };
 use alloy_trie::TrieAccount;
-use aurum_storage::{Database, StateTree, Tip, Writer, genesis_root};
+use aurum_storage::{Database, Options, StateTree, Tip, Writer, genesis_root};
 use aurum_types::{
     Account, AccountChange, Block, BlockError, CommittedBlock, EMPTY_UNCLES_HASH, ExecutionOutcome, Header,
     MemoryState, Receipt, ReceiptOutcome, Score, SealedBlock, StateChanges, StateReader, Transaction, receipts_root,
@@ -26,6 +26,17 @@ fn trie_account(model: &MemoryState, address: Address, account: Account) -> Trie
     let slots = model.slots(address).map(|(slot, value)| (B256::from(slot), value));
     let storage_root = alloy_trie::root::storage_root_unhashed(slots);
     TrieAccount::new(account.nonce, account.balance, storage_root, account.code_hash)
+}
+
+/// Every way in which little of the trie is in memory and much of it in between check-points.
+pub(crate) fn options(seed: u64) -> Options {
+    let mut rng = StdRng::seed_from_u64(seed);
+    Options {
+        trie_memory: rng.random_range(0..4) * 1_000,
+        checkpoint_bytes: rng.random_range(0..3) * 8_000 + 1,
+        checkpoint_blocks: rng.random_range(1..8),
+        ..Options::default()
+    }
 }
 
 /// Ten addresses, so that blocks meet each other's writes.
@@ -99,7 +110,12 @@ pub(crate) fn genesis() -> Link {
 
 /// Opens a database and puts the genesis into it.
 pub(crate) fn open(path: &std::path::Path) -> (Database, Writer, StateTree) {
-    let (database, mut writer) = Database::open(path).expect("opens");
+    open_with(path, Options::default())
+}
+
+/// The same, kept in another way.
+pub(crate) fn open_with(path: &std::path::Path, options: Options) -> (Database, Writer, StateTree) {
+    let (database, mut writer) = Database::open_with(path, options).expect("opens");
     writer.init_genesis(&genesis().header, &genesis_changes(), b"engine 0").expect("genesis fits");
     let tree = database.state_tree();
     (database, writer, tree)

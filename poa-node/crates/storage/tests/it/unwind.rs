@@ -38,6 +38,7 @@ proptest! {
         let tip = a.1.unwind(left[keep - 1].header.number).unwrap();
         prop_assert_eq!(tip.hash, left[keep - 1].hash);
         prop_assert_eq!(a.1.recompute_root().unwrap(), left[keep - 1].header.state_root);
+        a.1.check_trie().unwrap();
         let gone = left.split_off(keep);
         for link in &gone {
             prop_assert!(a.2.state_at(link.hash).unwrap().is_none());

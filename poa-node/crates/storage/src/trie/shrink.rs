@@ -1,0 +1,59 @@
+//! Letting go what the database has, oldest first, so that a trie's nodes in memory stay within a budget.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    mpt::StateTrie,
+    node::{Held, Link, Node},
+};
+
+/// Lets nodes go until those that remain take about `budget` bytes: those not saved, the root, and of the rest what was
+/// written last. A node is never younger than one above it, so what goes are whole subtries. Returns about how many bytes
+/// remain.
+pub(crate) fn shrink(trie: &StateTrie, budget: usize) -> usize {
+    let Some(Link::Held(root)) = trie.root() else { return 0 };
+    let mut by_age = BTreeMap::new();
+    weigh(root, &mut by_age);
+    let (mut kept, mut oldest) = (0, 0);
+    for (born, bytes) in by_age.iter().rev() {
+        if kept + bytes > budget {
+            oldest = born + 1;
+            break;
+        }
+        kept += bytes;
+    }
+    if oldest > 0 {
+        cut(root, oldest);
+    }
+    kept
+}
+
+fn weigh(held: &Arc<Held>, by_age: &mut BTreeMap<u64, usize>) {
+    let Some(node) = held.node() else { return };
+    *by_age.entry(held.born()).or_default() += node.footprint();
+    each_below(&node, |below| weigh(below, by_age));
+}
+
+fn cut(held: &Arc<Held>, oldest: u64) {
+    let Some(node) = held.node() else { return };
+    each_below(&node, |below| {
+        if below.is_saved() && below.born() < oldest {
+            below.let_go();
+        } else {
+            cut(below, oldest);
+        }
+    });
+}
+
+fn each_below(node: &Node, mut each: impl FnMut(&Arc<Held>)) {
+    match node {
+        Node::Leaf { below, .. } => below.iter().for_each(each),
+        Node::Extension { child: Link::Held(child), .. } => each(child),
+        Node::Extension { .. } => {}
+        Node::Branch(children) => children.iter().for_each(|child| {
+            if let Some(Link::Held(child)) = child {
+                each(child);
+            }
+        }),
+    }
+}
