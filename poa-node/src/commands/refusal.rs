@@ -15,8 +15,6 @@ pub(super) const fn rule(error: &ImportError) -> &'static str {
             Invalid::RevertsFinalized { .. } => "finality",
             Invalid::KnownBad { .. } => "known_bad",
             Invalid::BadParent { .. } => "bad_parent",
-            #[allow(unreachable_patterns, reason = "rules are added")]
-            _ => "invalid",
         },
         ImportError::TemporarilyInvalid(TemporarilyInvalid::Timestamp { .. }) => "timestamp_not_ahead",
         ImportError::TemporarilyInvalid(TemporarilyInvalid::Step { .. }) => "step_not_ahead",
@@ -35,8 +33,6 @@ const fn body(error: &BlockError) -> &'static str {
         BlockError::ReceiptsRoot { .. } => "receipts_root",
         BlockError::LogsBloom => "logs_bloom",
         BlockError::StateRoot { .. } => "state_root",
-        #[allow(unreachable_patterns, reason = "rules are added")]
-        _ => "block",
     }
 }
 
@@ -60,7 +56,5 @@ const fn engine(error: &InvalidBlock) -> &'static str {
         InvalidBlock::DoubleVote { .. } | InvalidBlock::ParentStep => "step_after_parent",
         InvalidBlock::EmptyStep { .. } => "empty_steps",
         InvalidBlock::NotProposer { .. } | InvalidBlock::NoValidators => "proposer",
-        #[allow(unreachable_patterns, reason = "rules are added")]
-        _ => "engine",
     }
 }

@@ -4,14 +4,10 @@ use std::{
     fs::File,
     io::{BufReader, Read},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use alloy::primitives::Bytes;
 use anyhow::Context as _;
-use aurum_aura::certificate::{Certificate, Trust, VoteDomain};
 use aurum_chain::state_snapshot::{SnapshotSummary, create_snapshot, restore_snapshot, verify_snapshot};
-use aurum_types::ChainSpec;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -64,50 +60,23 @@ impl SnapshotCommand {
 
 fn verify(file: &Path, folder: &ChainFolder) -> anyhow::Result<SnapshotSummary> {
     let genesis = Genesis::of(&folder.spec)?;
-    let summary = verify_snapshot(&folder.spec, &genesis.header, open(file)?)?;
-    check_certificate(&folder.spec, &genesis, &summary)?;
-    Ok(summary)
+    let validators = genesis.validators(&folder.spec.engine.validators)?;
+    Ok(verify_snapshot(&folder.spec, &genesis.header, validators.as_ref(), open(file)?)?)
 }
 
 fn create(file: &Path, folder: &ChainFolder) -> anyhow::Result<SnapshotSummary> {
     anyhow::ensure!(offline::has_database(&folder.database), "no chain in {}", folder.database.display());
-    // Empty where there is none.
-    let certificate = |chain: &aurum_chain::Chain, number, hash| {
-        let found = chain.certificate_of(aurum_chain::BlockRef { number, hash }).ok().flatten();
-        found.map_or_else(Bytes::new, |certificate| certificate.encode().into())
-    };
-    into_file(file, |out| Ok(create_snapshot(offline::config(folder), certificate, out)?))
-}
-
-/// Checks that the snapshot's certificate, if it has one, makes its block final by the genesis validators. After a change of
-/// validators `verify-certificate` says so, which follows them.
-fn check_certificate(spec: &Arc<ChainSpec>, genesis: &Genesis, summary: &SnapshotSummary) -> anyhow::Result<()> {
-    if summary.certificate.is_empty() {
-        return Ok(());
-    }
-    let certificate = Certificate::decode(&summary.certificate).context("the snapshot's certificate")?;
-    let source = certificate.link.source;
-    anyhow::ensure!(
-        (source.number, source.hash) == (summary.number, summary.hash),
-        "the snapshot's certificate is of block {source}"
-    );
-    let Some(validators) = genesis.validators(&spec.engine.validators)? else { return Ok(()) };
-    let trust = Trust::genesis(validators);
-    if certificate.link.history != trust.history.0 {
-        return Ok(());
-    }
-    let domain = VoteDomain::new(spec.params.chain_id, genesis.hash);
-    trust.verify(&domain, &certificate, &[]).context("the snapshot's certificate")?;
-    Ok(())
+    into_file(file, |out| Ok(create_snapshot(offline::config(folder), out)?))
 }
 
 fn restore(file: &Path, folder: &ChainFolder) -> anyhow::Result<SnapshotSummary> {
     let input = open(file)?;
     let genesis = Genesis::of(&folder.spec)?;
+    let validators = genesis.validators(&folder.spec.engine.validators)?;
     std::fs::create_dir_all(&folder.folder)
         .with_context(|| format!("cannot make the folder {}", folder.folder.display()))?;
     let draft = folder.restoring();
-    Ok(restore_snapshot(&folder.spec, &genesis.header, input, &folder.database, &draft)?)
+    Ok(restore_snapshot(&folder.spec, &genesis.header, validators.as_ref(), input, &folder.database, &draft)?)
 }
 
 fn open(file: &Path) -> anyhow::Result<impl Read> {

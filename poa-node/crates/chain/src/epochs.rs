@@ -10,6 +10,10 @@ use aurum_types::{BlockNumber, ValidatorSet};
 
 use crate::{BlockRef, Fault, reader::Reader, recent::Link};
 
+/// Name in table Meta of the height of the block of whose snapshot the database was made: below it only the canonical
+/// branch's epochs are known, and not its blocks.
+pub(crate) const RESTORED: &str = "restored-at";
+
 /// What a block recorded: the set that seals its children, and the history of sets up to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Epoch {
@@ -37,7 +41,7 @@ impl Epoch {
         alloy_rlp::encode(Stored { history: self.history.0, validators })
     }
 
-    fn decode(mut bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let Stored { history, validators } = Stored::decode(&mut bytes).ok()?;
         Some(Self { validators: Arc::new(ValidatorSet::new(validators)), history: ValidatorHistory(history) })
     }
@@ -45,7 +49,11 @@ impl Epoch {
 
 /// Every epoch of every branch, by the block that recorded it. There are few: sets change by vote of people.
 #[derive(Debug, Default)]
-pub(crate) struct Epochs(BTreeMap<(BlockNumber, B256), Epoch>);
+pub(crate) struct Epochs {
+    all: BTreeMap<(BlockNumber, B256), Epoch>,
+    /// See [`RESTORED`]; zero where all blocks are known.
+    restored: BlockNumber,
+}
 
 impl Epochs {
     /// All that are stored.
@@ -56,21 +64,28 @@ impl Epochs {
             let epoch = epoch.ok_or_else(|| Fault::Inconsistent(format!("the epoch recorded by {}", at.hash)))?;
             epochs.insert((at.number, at.hash), epoch);
         }
-        Ok(Self(epochs))
+        let restored = match database.meta(RESTORED)? {
+            None => 0,
+            Some(bytes) => {
+                let number = <[u8; 8]>::try_from(&bytes[..]).map(BlockNumber::from_be_bytes);
+                number.map_err(|_| Fault::Inconsistent("the height of the restored block".to_owned()))?
+            }
+        };
+        Ok(Self { all: epochs, restored })
     }
 
     /// Whether nothing was ever recorded.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub(crate) fn insert(&mut self, at: BlockRef, epoch: Epoch) {
-        self.0.insert((at.number, at.hash), epoch);
+        self.all.insert((at.number, at.hash), epoch);
     }
 
     /// Those recorded up to a height, on all branches, the latest first.
     fn down_from(&self, number: BlockNumber) -> impl Iterator<Item = (Checkpoint, &Epoch)> {
-        let upto = self.0.range(..=(number, B256::repeat_byte(0xff))).rev();
+        let upto = self.all.range(..=(number, B256::repeat_byte(0xff))).rev();
         upto.map(|((number, hash), epoch)| (Checkpoint { number: *number, hash: *hash }, epoch))
     }
 }
@@ -83,10 +98,13 @@ impl Reader {
         first: BlockNumber,
         block: Checkpoint,
     ) -> Result<Vec<(Checkpoint, Epoch)>, Fault> {
-        let candidates: Vec<_> = self.epochs().down_from(block.number).map(|(at, epoch)| (at, epoch.clone())).collect();
+        let (candidates, restored): (Vec<_>, _) = {
+            let epochs = self.epochs();
+            (epochs.down_from(block.number).map(|(at, epoch)| (at, epoch.clone())).collect(), epochs.restored)
+        };
         let mut found = Vec::new();
         for (at, epoch) in candidates {
-            if self.ancestor(block, at.number)? != Some(at.hash) {
+            if at.number > restored && self.ancestor(block, at.number)? != Some(at.hash) {
                 continue;
             }
             found.push((at, epoch));

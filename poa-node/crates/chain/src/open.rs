@@ -121,8 +121,8 @@ fn certify(importer: &mut Importer, reader: &Reader) -> Result<(), ChainError> {
     }
 }
 
-/// The validator sets of all branches. A database that was restored from a snapshot has no record of them: while the genesis
-/// set is in force it is made here; after a change its history is not known, and votes are not counted.
+/// The validator sets of all branches. A database that was restored from a snapshot without a record of them has none: while
+/// the genesis set is in force it is made here; after a change its history is not known, and votes are not counted.
 fn epochs(
     spec: &ChainSpec,
     database: &Database,
@@ -140,7 +140,7 @@ fn epochs(
         epochs.insert(BlockRef { number: 0, hash: genesis }, epoch);
     } else if spec.engine.finality_certificates_transition.is_some() {
         tracing::error!(
-            "this database was restored from a snapshot taken after a change of validators: finality certificates are \
+            "this database was restored from a snapshot that did not know the changes of validators: finality certificates are \
              not counted here, and `finalized` stands still; import the chain's blocks to have them"
         );
     }

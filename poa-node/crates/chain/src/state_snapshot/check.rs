@@ -4,15 +4,17 @@ use std::{collections::HashSet, io::Read};
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rlp::Decodable;
-use aurum_aura::recover_sealer;
+use aurum_aura::{EngineState, recover_sealer};
 use aurum_storage::{Leaf, StateRoot};
 use aurum_types::{
-    BlockError, ChainSpec, EMPTY_CODE_HASH, Header, HeaderFormat, Receipt, Score, SealedBlock, receipts_root,
+    BlockError, ChainSpec, EMPTY_CODE_HASH, Header, HeaderFormat, Receipt, Score, SealedBlock, ValidatorSet,
+    receipts_root,
 };
 
 use super::{
     BLOCKS, SnapshotError, SnapshotSummary,
     file::{ChunkReader, Kind},
+    proof::Proof,
     records::{AccountRecord, BlockRecord, Manifest, Totals},
 };
 use crate::snapshot::Snapshot;
@@ -38,15 +40,21 @@ pub(super) struct Checked {
     pub(super) summary: SnapshotSummary,
     pub(super) blocks: Vec<CheckedBlock>,
     pub(super) consensus: Bytes,
+    pub(super) proof: Proof,
 }
 
-/// Verifies a snapshot of the chain whose genesis header and spec these are.
+/// Verifies a snapshot of the chain whose spec, genesis header and, where the caller knows them, genesis validators these are.
 ///
 /// # Errors
 /// [`SnapshotError`] says what is wrong with it.
-pub fn verify_snapshot(spec: &ChainSpec, genesis: &Header, input: impl Read) -> Result<SnapshotSummary, SnapshotError> {
+pub fn verify_snapshot(
+    spec: &ChainSpec,
+    genesis: &Header,
+    validators: Option<&ValidatorSet>,
+    input: impl Read,
+) -> Result<SnapshotSummary, SnapshotError> {
     let mut root = RootSink { root: StateRoot::new(), last: None };
-    let checked = read(spec, genesis, input, &mut root)?;
+    let checked = read(spec, genesis, validators, input, &mut root)?;
     check_root(&checked.summary, root.root.finish()?)?;
     Ok(checked.summary)
 }
@@ -90,6 +98,7 @@ pub(super) fn check_root(summary: &SnapshotSummary, computed: B256) -> Result<()
 pub(super) fn read(
     spec: &ChainSpec,
     genesis: &Header,
+    validators: Option<&ValidatorSet>,
     input: impl Read,
     sink: &mut impl Sink,
 ) -> Result<Checked, SnapshotError> {
@@ -103,7 +112,7 @@ pub(super) fn read(
     if manifest.genesis != genesis_hash {
         return Err(SnapshotError::OtherChain { found: manifest.genesis, expected: genesis_hash });
     }
-    check_consensus(spec, &manifest)?;
+    let proof = Proof::check(spec, validators, &manifest, &check_consensus(spec, &manifest)?)?;
     let format = spec.header_format();
     let mut blocks: Vec<CheckedBlock> = Vec::new();
     let mut order = StateOrder::default();
@@ -113,6 +122,7 @@ pub(super) fn read(
             Kind::Block if order.totals == Totals::default() => {
                 let block = check_block(&decode(&file, &payload)?, &format).map_err(|reason| file.damaged(reason))?;
                 check_link(blocks.last(), &block, genesis)?;
+                proof.check_block(block.sealed.header(), block.sealed.hash())?;
                 blocks.push(block);
             }
             Kind::Code => {
@@ -144,17 +154,17 @@ pub(super) fn read(
         slots: totals.slots,
         codes: totals.codes,
         bytes: file.finish()?,
-        certificate: manifest.certificate,
+        certificate: manifest.certificate(),
     };
-    Ok(Checked { summary, blocks, consensus: manifest.consensus })
+    Ok(Checked { summary, blocks, consensus: manifest.consensus, proof })
 }
 
 fn decode<T: Decodable>(file: &ChunkReader<impl Read>, payload: &[u8]) -> Result<T, SnapshotError> {
     alloy_rlp::decode_exact(payload).map_err(|error| file.damaged(error.to_string()))
 }
 
-/// The consensus state is one after the manifest's block.
-fn check_consensus(spec: &ChainSpec, manifest: &Manifest) -> Result<(), SnapshotError> {
+/// The consensus state, which is one after the manifest's block.
+fn check_consensus(spec: &ChainSpec, manifest: &Manifest) -> Result<EngineState, SnapshotError> {
     let snapshot = Snapshot::decode(&manifest.consensus)?;
     let header = Header { number: manifest.number, ..Header::default() };
     let link = snapshot.tip.with_header(spec, header)?;
@@ -165,7 +175,7 @@ fn check_consensus(spec: &ChainSpec, manifest: &Manifest) -> Result<(), Snapshot
     {
         return Err(SnapshotError::refused("its consensus state is another block's"));
     }
-    Ok(())
+    Ok(link.engine)
 }
 
 fn check_block(record: &BlockRecord, format: &HeaderFormat) -> Result<CheckedBlock, String> {

@@ -12,6 +12,7 @@ use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH};
 use super::{
     BLOCKS, SnapshotError, SnapshotSummary,
     file::{ChunkWriter, Kind},
+    proof,
     records::{AccountRecord, BlockRecord, Manifest, SlotRecord, Totals},
 };
 use crate::{Chain, ChainConfig, Fault, snapshot::Snapshot};
@@ -19,31 +20,23 @@ use crate::{Chain, ChainConfig, Fault, snapshot::Snapshot};
 /// About how many bytes of leaves stand in a chunk.
 const CHUNK: usize = 1 << 20;
 
-/// Writes the state at the newest final block that is persisted. `certificate` is asked for that block's certificate, as it is to
-/// stand in the file; empty without one.
+/// Writes the state at the newest final block that is persisted, with its finality certificate if there is one.
 ///
 /// Opens the chain first, so that what a node stored before it died is final and persisted as it would be at its next start.
 ///
 /// # Errors
 /// [`SnapshotError`]; what was written by then is no snapshot.
-pub fn create_snapshot(
-    config: ChainConfig,
-    certificate: impl FnOnce(&Chain, BlockNumber, B256) -> Bytes,
-    out: impl Write,
-) -> Result<SnapshotSummary, SnapshotError> {
+pub fn create_snapshot(config: ChainConfig, out: impl Write) -> Result<SnapshotSummary, SnapshotError> {
     let path = config.path.clone();
     // Closing waits until everything final is persisted: after that the anchor stands still.
     drop(Chain::open(config.clone())?);
     let chain = Chain::open(config)?;
     let genesis = chain.genesis_hash();
-    let (number, hash) = {
-        let anchor = chain.reader().recent().anchor().at();
-        (anchor.number, anchor.hash)
-    };
-    if number == 0 {
+    let at = chain.reader().recent().anchor().at();
+    if at.number == 0 {
         return Err(SnapshotError::NothingFinal);
     }
-    let certificate = certificate(&chain, number, hash);
+    let (epochs, certificates) = proof::of(chain.reader(), at)?;
     drop(chain);
 
     let (database, writer) = Database::open(&path)?;
@@ -51,6 +44,9 @@ pub fn create_snapshot(
     let stored = Snapshot::decode(&stored)?;
     let anchor = stored.anchor;
     let hash = anchor.hash();
+    if hash != at.hash {
+        return Err(missing("the final block"));
+    }
     let header = database.header(hash)?.ok_or_else(|| missing("a persisted header"))?;
     let manifest = Manifest {
         genesis,
@@ -58,7 +54,8 @@ pub fn create_snapshot(
         hash,
         state_root: header.state_root,
         consensus: Snapshot::at(anchor.clone()).encode().into(),
-        certificate: if (header.number, hash) == (number, hash) { certificate } else { Bytes::new() },
+        epochs,
+        certificates,
     };
     let mut file = ChunkWriter::new(out)?;
     file.write(Kind::Manifest, &alloy_rlp::encode(&manifest))?;
@@ -85,7 +82,7 @@ pub fn create_snapshot(
         slots: totals.slots,
         codes: totals.codes,
         bytes: file.finish()?,
-        certificate: manifest.certificate,
+        certificate: manifest.certificate(),
     })
 }
 

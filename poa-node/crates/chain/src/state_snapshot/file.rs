@@ -7,7 +7,7 @@ use alloy::primitives::{B256, Keccak256, keccak256};
 use super::SnapshotError;
 
 /// First bytes of a file; the last of them is the version.
-const MAGIC: &[u8; 16] = b"AURUM SNAPSHOT\0\x01";
+const MAGIC: &[u8; 16] = b"AURUM SNAPSHOT\0\x02";
 /// Largest payload read: a damaged length asks for no memory.
 const MAX_PAYLOAD: u32 = 256 << 20;
 

@@ -4,7 +4,7 @@
 //! magic "AURUM SNAPSHOT\0" ‖ version (1 byte)
 //! chunk*   kind (1) ‖ length (4, big-endian) ‖ payload (RLP) ‖ checksum (32)
 //!
-//! 1 manifest   [genesis hash, number, hash, state root, consensus, certificate]
+//! 1 manifest   [genesis hash, number, hash, state root, consensus, [[number, hash, validators]…], [certificate…]]
 //! 2 block      [block, [receipt…], score]         the last ≤ 256 up to the final one, ascending
 //! 3 code       bytes                              before the first account that has it
 //! 4 state      [[address, nonce, balance, code hash, [[slot, value]…]]…]   by address; a large account goes on in the next
@@ -14,15 +14,17 @@
 //! A checksum is keccak256 of the checksum before it (at first keccak256 of the magic) and everything of its chunk before the
 //! checksum: a flipped bit, a missing end and swapped chunks are all seen. Checksums are against accidents. Against lies:
 //! the root is computed anew from the leaves and compared with the block's header, blocks are linked by their parents'
-//! hashes, carry their author's signature and the bodies and receipts their headers name. What remains to be known is whether the
-//! block is the chain's: a certificate says so; without one its hash is compared with other nodes'.
+//! hashes, carry the signature of their step's proposer and the bodies and receipts their headers name. What remains to be
+//! known is whether the block is the chain's: finality certificates say so, followed from the genesis validators over each
+//! change of them; without any its hash is compared with other nodes'.
 //!
-//! The consensus state (validators, pending change, finality) is what the creating node had. It is believed as far as the
-//! certificate, or whoever compared the hash, vouches for that node; its number and hash must be the block's.
+//! Of the consensus state the validators are proven by that; a change under way and who has signed lately are what the creating
+//! node had, believed as far as whoever made the file is.
 
 mod check;
 mod create;
 mod file;
+mod proof;
 mod records;
 mod restore;
 
@@ -57,8 +59,7 @@ pub struct SnapshotSummary {
     pub codes: u64,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// The finality certificate as it was handed in; empty without one. Whether it certifies [`Self::hash`] is for the caller
-    /// to find out.
+    /// The finality certificate of [`Self::hash`]; empty without one.
     pub certificate: Bytes,
 }
 

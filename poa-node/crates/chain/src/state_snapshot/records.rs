@@ -4,6 +4,8 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use aurum_types::Account;
 
+use super::proof::EpochRecord;
+
 /// The first chunk.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub(super) struct Manifest {
@@ -13,8 +15,17 @@ pub(super) struct Manifest {
     pub(super) state_root: B256,
     /// The chain's stored consensus snapshot, with this block for tip and anchor.
     pub(super) consensus: Bytes,
-    /// Empty without one.
-    pub(super) certificate: Bytes,
+    /// Every set of validators up to the block, genesis first; none with immediate transitions.
+    pub(super) epochs: Vec<EpochRecord>,
+    /// Finality certificates from genesis over each change of validators to this block's; none where it has none.
+    pub(super) certificates: Vec<Bytes>,
+}
+
+impl Manifest {
+    /// The block's own certificate; empty without one.
+    pub(super) fn certificate(&self) -> Bytes {
+        self.certificates.last().cloned().unwrap_or_default()
+    }
 }
 
 /// A block with what it left behind.

@@ -3,8 +3,8 @@
 use std::{fs, io, io::Read, path::Path};
 
 use alloy::primitives::{B256, Bytes};
-use aurum_storage::{Restore, RestoredBlock};
-use aurum_types::{ChainSpec, Header, StateChanges};
+use aurum_storage::{Database, Restore, RestoredBlock};
+use aurum_types::{ChainSpec, Header, StateChanges, ValidatorSet};
 
 use super::{
     SnapshotError, SnapshotSummary,
@@ -21,6 +21,7 @@ use super::{
 pub fn restore_snapshot(
     spec: &ChainSpec,
     genesis: &Header,
+    validators: Option<&ValidatorSet>,
     input: impl Read,
     path: &Path,
     draft: &Path,
@@ -30,7 +31,7 @@ pub fn restore_snapshot(
     }
     remove(draft)?;
     fs::create_dir_all(draft)?;
-    let summary = match fill(spec, genesis, input, draft) {
+    let summary = match fill(spec, genesis, validators, input, draft) {
         Ok(summary) => summary,
         Err(error) => {
             // What was refused leaves nothing; that this too may fail is the smaller trouble.
@@ -45,12 +46,20 @@ pub fn restore_snapshot(
 }
 
 /// Makes a whole database in an empty folder; it is closed and on disk when this returns.
-fn fill(spec: &ChainSpec, genesis: &Header, input: impl Read, draft: &Path) -> Result<SnapshotSummary, SnapshotError> {
+fn fill(
+    spec: &ChainSpec,
+    genesis: &Header,
+    validators: Option<&ValidatorSet>,
+    input: impl Read,
+    draft: &Path,
+) -> Result<SnapshotSummary, SnapshotError> {
     let mut sink = RestoreSink { restore: Restore::open(draft)? };
-    let checked = read(spec, genesis, input, &mut sink)?;
+    let checked = read(spec, genesis, validators, input, &mut sink)?;
     check_root(&checked.summary, sink.restore.root())?;
     let blocks: Vec<_> = checked.blocks.into_iter().map(restored).collect();
     sink.restore.finish(genesis, &blocks, &checked.consensus)?;
+    let (_database, mut writer) = Database::open(draft)?;
+    checked.proof.store(&mut writer, checked.summary.number)?;
     Ok(checked.summary)
 }
 

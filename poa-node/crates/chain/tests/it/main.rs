@@ -11,6 +11,7 @@ mod permissions;
 mod receipts;
 mod restart;
 mod service;
+mod snapshot_proofs;
 mod snapshots;
 mod stall;
 mod steps;
