@@ -21,6 +21,7 @@ bind! {
     Erc1967Proxy = "artifacts/ERC1967Proxy.json";
     ForeignBridge = "artifacts/ForeignBridge.json";
     HomeBridge = "artifacts/HomeBridge.json";
+    LoadToken = "artifacts/LoadToken.json";
     Permissions = "artifacts/Permissions.json";
     RlcLikeToken = "artifacts/RlcLikeToken.json";
     TimelockController = "artifacts/TimelockController.json";

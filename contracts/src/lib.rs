@@ -11,7 +11,7 @@ pub use addresses::{Addresses, AddressesError, BridgeSide, Finality, TokenPair};
 pub use artifact::{Artifact, ArtifactError};
 pub use bindings::{
     BridgeValidators, BridgedToken, CertificateVerifier, Erc1967Proxy, ForeignBridge, HomeBridge, ICertificateVerifier,
-    Permissions, RlcLikeToken, TimelockController, ValidatorSet,
+    LoadToken, Permissions, RlcLikeToken, TimelockController, ValidatorSet,
 };
 pub use side::{Side, Sides};
 pub use transfer::{MESSAGE_VERSION, Transfer, bridge_domain, transfer_id};

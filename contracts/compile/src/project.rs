@@ -16,13 +16,14 @@ use foundry_compilers::{
 use serde_json::{Value, json};
 
 /// What is deployed, and therefore committed.
-pub(crate) const CONTRACTS: [&str; 10] = [
+pub(crate) const CONTRACTS: [&str; 11] = [
     "BridgeValidators",
     "BridgedToken",
     "CertificateVerifier",
     "ERC1967Proxy",
     "ForeignBridge",
     "HomeBridge",
+    "LoadToken",
     "Permissions",
     "RlcLikeToken",
     "TimelockController",
