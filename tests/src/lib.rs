@@ -9,6 +9,7 @@ pub mod finality;
 pub mod foreign;
 pub mod home;
 pub mod hosts;
+pub mod load;
 pub mod netns;
 pub mod node;
 pub mod ports;
