@@ -83,6 +83,11 @@ impl Epochs {
         self.all.insert((at.number, at.hash), epoch);
     }
 
+    /// Whether this block recorded a set.
+    pub(crate) fn recorded_by(&self, number: BlockNumber, hash: B256) -> bool {
+        self.0.contains_key(&(number, hash))
+    }
+
     /// Those recorded up to a height, on all branches, the latest first.
     fn down_from(&self, number: BlockNumber) -> impl Iterator<Item = (Checkpoint, &Epoch)> {
         let upto = self.all.range(..=(number, B256::repeat_byte(0xff))).rev();

@@ -2,7 +2,7 @@
 
 use alloy::primitives::B256;
 use aurum_aura::{InvalidBlock, TemporarilyInvalid};
-use aurum_evm::{Denial, EvmError, InvalidExecution};
+use aurum_evm::{Denial, EvmError, InvalidExecution, TraceError};
 use aurum_pool::OpenError;
 use aurum_storage::StorageError;
 use aurum_types::{BlockError, BlockNumber, StateError};
@@ -204,9 +204,21 @@ pub enum ReadError {
     /// The call cannot be run as asked.
     #[error("{0}")]
     Call(InvalidExecution),
+    /// There is no trace.
+    #[error(transparent)]
+    Trace(TraceError),
     /// Ours.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl From<TraceError> for ReadError {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::Evm(error) => error.into(),
+            other => Self::Trace(other),
+        }
+    }
 }
 
 impl From<StateError> for ReadError {

@@ -45,7 +45,10 @@ mod verify;
 pub mod view;
 
 pub use aurum_aura::certificate;
-pub use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Denial, NodePermission};
+pub use aurum_evm::{
+    BlockEnv, BlockTraces, CallOutcome, CallRequest, Denial, NodePermission, ParityCall, Reward, RewardKind,
+    TraceError, TraceLimits, Which,
+};
 pub use aurum_storage::AccountProof;
 
 pub use self::{

@@ -10,15 +10,18 @@ use alloy::{
 };
 use aurum_types::{ExecutionOutcome, Receipt, ReceiptOutcome, RecoveredBlock, StateReader, Transaction};
 
+use revm::context_interface::result::ResultAndState;
+
 use crate::{
     BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, PushError, Rules, TxInvalid,
     abi::IValidatorSet,
-    database::CleanUp,
+    database::{BlockState, CleanUp},
     engine::Roots,
+    inspect::Look,
     machine::{Machine, Refused},
     permission::{FrameGuard, Mask, Permission, Sent},
     read_only::Reader,
-    rewards,
+    rewards::{self, Reward},
     rules::ReceiptForm,
     service,
     system_call::system_call,
@@ -27,11 +30,11 @@ use crate::{
 
 /// A block that is being run.
 #[derive(Debug)]
-pub(crate) struct BlockRunner {
+pub(crate) struct BlockRunner<I = ()> {
     evm: Evm,
     env: BlockEnv,
     rules: Rules,
-    machine: Machine,
+    machine: Machine<I>,
     permission: Option<Permission>,
     /// Masks that hold for a sender, of transactions that are in the block.
     masks: HashMap<Address, Mask>,
@@ -50,13 +53,27 @@ impl BlockRunner {
         env: BlockEnv,
         begin: Option<Address>,
     ) -> Result<Self, EvmError> {
+        Self::open_with(evm, parent, parent_env, env, begin, ())
+    }
+}
+
+impl<I: Look> BlockRunner<I> {
+    /// The same, with somebody looking on: at the system calls too.
+    pub(crate) fn open_with(
+        evm: &Evm,
+        parent: Arc<dyn StateReader>,
+        parent_env: &BlockEnv,
+        env: BlockEnv,
+        begin: Option<Address>,
+        inspector: I,
+    ) -> Result<Self, EvmError> {
         let rules = evm.rules(env.number, env.timestamp);
         let permission = rules
             .permission_contract
             .map(|contract| Permission::new(contract, parent_env.number, evm.reader(parent.clone(), parent_env)));
         let certifier = rules.certified_zero_price_only.then(|| evm.reader(parent.clone(), parent_env));
         let guard = FrameGuard::new(evm, rules.permission_contract, &parent, parent_env, env.number);
-        let mut machine = evm.block_machine(&rules, parent, &env);
+        let mut machine = evm.block_machine(&rules, parent, &env).with_inspector(inspector);
         machine.set_guard(guard);
         if let Some(rewrites) = evm.spec.engine.rewrite_bytecode.get(&env.number) {
             for (address, code) in rewrites {
@@ -82,6 +99,26 @@ impl BlockRunner {
     /// Gas the block has left.
     pub(crate) const fn gas_left(&self) -> u64 {
         self.env.gas_limit.saturating_sub(self.gas_used)
+    }
+
+    /// Gas the block has used.
+    pub(crate) const fn gas_used(&self) -> u64 {
+        self.gas_used
+    }
+
+    /// Who looks on.
+    pub(crate) const fn inspector(&mut self) -> &mut I {
+        self.machine.inspector()
+    }
+
+    /// The rewards that are due now, unpaid.
+    pub(crate) fn rewards(&mut self) -> Result<Vec<Reward>, EvmError> {
+        rewards::owed(&self.evm.spec, &self.env, &mut self.machine)
+    }
+
+    /// The state so far.
+    pub(crate) fn into_state(self) -> BlockState {
+        self.machine.into_state()
     }
 
     /// Receipts so far.
@@ -130,6 +167,18 @@ impl BlockRunner {
         mask: Option<Mask>,
         roots: Option<Roots<'_>>,
     ) -> Result<(), PushError> {
+        self.run_seen(sender, tx, mask, roots, |_, _| Ok(()))
+    }
+
+    /// [`Self::run`], where `seen` sees what the transaction does before the state has it.
+    pub(crate) fn run_seen(
+        &mut self,
+        sender: Address,
+        tx: &Transaction,
+        mask: Option<Mask>,
+        roots: Option<Roots<'_>>,
+        seen: impl FnOnce(&mut Machine<I>, &ResultAndState) -> Result<(), EvmError>,
+    ) -> Result<(), PushError> {
         if tx.gas_limit() > self.gas_left() {
             return Err(PushError::DoesNotFit { gas: tx.gas_limit(), left: self.gas_left() });
         }
@@ -156,6 +205,9 @@ impl BlockRunner {
                 Refused::Invalid(error) => PushError::Invalid(error),
                 Refused::Fault(error) => PushError::Fault(error.into()),
             })?;
+        let outcome = ResultAndState::new(result, state);
+        seen(&mut self.machine, &outcome)?;
+        let ResultAndState { result, state } = outcome;
         self.machine.commit(state, CleanUp::Transaction).map_err(EvmError::Fault)?;
         self.gas_used = self.gas_used.saturating_add(result.tx_gas_used());
         let outcome = match (form, roots) {

@@ -99,7 +99,7 @@ impl CallOutcome {
         }
     }
 
-    fn of(result: ExecutionResult) -> Self {
+    pub(crate) fn of(result: ExecutionResult) -> Self {
         let gas_used = result.tx_gas_used();
         match result {
             ExecutionResult::Success { logs, output, .. } => {
@@ -137,10 +137,24 @@ impl Evm {
         env: &BlockEnv,
         request: &CallRequest,
     ) -> Result<PreparedCall, EvmError> {
+        self.prepare_on(state, env, request, None)
+    }
+
+    /// The same, on top of what earlier calls did to `state`.
+    pub(crate) fn prepare_on(
+        &self,
+        state: Arc<dyn StateReader>,
+        env: &BlockEnv,
+        request: &CallRequest,
+        after: Option<BlockState>,
+    ) -> Result<PreparedCall, EvmError> {
         let env = override_block(env, request.block_overrides.as_ref())?;
         let cap = request.gas_cap.unwrap_or(env.gas_limit);
         let guard = self.call_guard(&state, &env, request)?;
-        let mut machine = self.call_machine(state, &env);
+        let mut machine = match after {
+            Some(after) => self.call_machine_on(after, &env),
+            None => self.call_machine(state, &env),
+        };
         machine.set_guard(guard);
         for (address, account) in request.state_overrides.iter().flatten() {
             override_account(machine.state(), *address, account)?;
@@ -217,8 +231,8 @@ fn tx_type(request: &CallRequest) -> TransactionType {
 /// A call ready to be run with any gas, any number of times: nothing it does is kept.
 #[derive(Debug)]
 pub(crate) struct PreparedCall {
-    machine: Machine,
-    tx: TxEnv,
+    pub(crate) machine: Machine,
+    pub(crate) tx: TxEnv,
     /// Most gas it may be given.
     pub(crate) cap: u64,
 }

@@ -140,7 +140,12 @@ impl Evm {
 
     pub(crate) fn call_machine(&self, state: Arc<dyn StateReader>, env: &BlockEnv) -> Machine {
         let rules = self.rules(env.number, env.timestamp);
-        let state = BlockState::new(state, self.codes.clone(), rules.accounts());
+        self.call_machine_on(BlockState::new(state, self.codes.clone(), rules.accounts()), env)
+    }
+
+    /// The same, on a state that was changed already.
+    pub(crate) fn call_machine_on(&self, state: BlockState, env: &BlockEnv) -> Machine {
+        let rules = self.rules(env.number, env.timestamp);
         Machine::for_calls(&rules, Precompiles::at(&self.spec, env.number), state, env)
     }
 }

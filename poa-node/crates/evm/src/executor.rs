@@ -14,6 +14,7 @@ use revm::{
 use crate::{
     Rules,
     database::Unreadable,
+    inspect::Look,
     machine::{Failure, Fees, Instance},
     permission::FrameGuard,
 };
@@ -62,7 +63,7 @@ struct Aside {
 }
 
 impl Aside {
-    fn put_back<I>(self, evm: &mut Instance<I>) -> Result<(), Failure> {
+    fn put_back<I: Look>(self, evm: &mut Instance<I>) -> Result<(), Failure> {
         evm.ctx.journaled_state.load_account_mut(self.address)?.data.set_nonce(self.nonce);
         Ok(())
     }
@@ -79,7 +80,7 @@ pub(crate) struct Executor<'a, I> {
     inspector: PhantomData<I>,
 }
 
-impl<'a, I> Executor<'a, I> {
+impl<'a, I: Look> Executor<'a, I> {
     pub(crate) const fn new(fees: Fees, frames: &'a Frames) -> Self {
         Self { fees, frames, guard: None, aside: Vec::new(), inspector: PhantomData }
     }
@@ -111,7 +112,7 @@ impl<'a, I> Executor<'a, I> {
         {
             aside = self.set_aside(evm, inputs, init.depth)?;
         }
-        let started = evm.frame_init(init)?.map_item(|frame| match &frame.data {
+        let started = I::frame_init(evm, init)?.map_item(|frame| match &frame.data {
             FrameData::Create(create) => Some(create.created_address),
             FrameData::Call(_) => None,
         });
@@ -160,11 +161,11 @@ impl<'a, I> Executor<'a, I> {
     /// Runs the frame on top. Where code may begin with 0xef, revm must take itself for older than EIP-3541 when it ends.
     fn step(&self, evm: &mut Instance<I>) -> Result<ItemOrResult<FrameInit, FrameResult>, Failure> {
         if !self.frames.allows_ef_code {
-            return Ok(evm.frame_run()?);
+            return Ok(I::frame_run(evm)?);
         }
         let spec = evm.ctx.cfg.spec;
         evm.ctx.cfg.spec = spec.min(SpecId::BERLIN);
-        let result = evm.frame_run();
+        let result = I::frame_run(evm);
         evm.ctx.cfg.spec = spec;
         Ok(result?)
     }
@@ -180,7 +181,7 @@ fn runs_wasm(input: &FrameInput) -> bool {
     }
 }
 
-impl<I> Handler for Executor<'_, I> {
+impl<I: Look> Handler for Executor<'_, I> {
     type Evm = Instance<I>;
     type Error = Failure;
     type HaltReason = revm::context_interface::result::HaltReason;
@@ -201,8 +202,11 @@ impl<I> Handler for Executor<'_, I> {
         }
         loop {
             let result = match self.step(evm)? {
-                ItemOrResult::Item(init) => match self.refuses(evm, &init)? {
-                    Some(refusal) => refusal,
+                ItemOrResult::Item(mut init) => match self.refuses(evm, &init)? {
+                    Some(mut refusal) => {
+                        I::refused(evm, &mut init, &mut refusal);
+                        refusal
+                    }
                     None => match self.start(evm, init)? {
                         Some(result) => result,
                         None => continue,

@@ -26,6 +26,7 @@ use crate::{
     BlockEnv, EvmError, InvalidExecution, Rules, TxInvalid,
     database::{BlockState, CleanUp, Unreadable},
     executor::{Executor, Frames, WASM},
+    inspect::Look,
     permission::FrameGuard,
     precompiles::Precompiles,
 };
@@ -113,9 +114,30 @@ impl Machine {
         let evm = RevmEvm::new(context, rules.instructions(), precompiles);
         Self { evm, fees, frames: Frames::of(rules), guard: None }
     }
+
+    /// The same machine with somebody looking on.
+    pub(crate) fn with_inspector<I: Look>(self, inspector: I) -> Machine<I> {
+        let Self { evm, fees, frames, guard } = self;
+        Machine { evm: evm.with_inspector(inspector), fees, frames, guard }
+    }
 }
 
-impl<I> Machine<I> {
+impl<I: Look> Machine<I> {
+    /// Who looks on.
+    pub(crate) const fn inspector(&mut self) -> &mut I {
+        &mut self.evm.inspector
+    }
+
+    /// What the last run saw of its transaction, block and state.
+    pub(crate) const fn context(&mut self) -> &mut Context {
+        &mut self.evm.ctx
+    }
+
+    /// The block's state, without the machine.
+    pub(crate) fn into_state(self) -> BlockState {
+        self.evm.ctx.journaled_state.database
+    }
+
     /// The block's state so far.
     pub(crate) fn state(&mut self) -> &mut BlockState {
         self.evm.ctx.journaled_state.db_mut()

@@ -10,6 +10,7 @@ use aurum_types::{ChainSpec, crypto, spec::RewardContract};
 use crate::{
     BlockEnv, EvmError, InvalidExecution,
     abi::IBlockReward,
+    inspect::Look,
     machine::Machine,
     system_call::{system_call, system_code},
 };
@@ -18,25 +19,56 @@ use crate::{
 const KIND_AUTHOR: u16 = 0;
 const KIND_EMPTY_STEP: u16 = 2;
 
-/// Pays the rewards of the block.
-pub(crate) fn pay<I>(spec: &ChainSpec, env: &BlockEnv, machine: &mut Machine<I>) -> Result<(), EvmError> {
-    let mut beneficiaries: Vec<(Address, u16)> =
-        empty_step_signers(env).into_iter().map(|signer| (signer, KIND_EMPTY_STEP)).collect();
-    beneficiaries.push((env.author, KIND_AUTHOR));
+/// What a reward is for, in Parity's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RewardKind {
+    /// The author's, stated in the spec.
+    Block,
+    /// Of the signer of a sealed empty step, stated in the spec.
+    EmptyStep,
+    /// As the reward contract says.
+    External,
+}
 
-    let rewards = if let Some((_, contract)) = spec.engine.block_reward_contracts.range(..=env.number).next_back() {
-        ask_contract(contract, &beneficiaries, machine)?
-    } else {
-        let reward = spec.engine.block_reward.range(..=env.number).next_back().map_or(U256::ZERO, |(_, wei)| *wei);
-        beneficiaries.into_iter().map(|(address, _)| (address, reward)).collect()
-    };
-    for (address, amount) in rewards {
-        machine.state().add_balance(address, amount)?;
+/// Wei that a block brings into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reward {
+    /// Who gets it.
+    pub receiver: Address,
+    /// Wei.
+    pub amount: U256,
+    /// For what.
+    pub kind: RewardKind,
+}
+
+/// Pays the rewards of the block.
+pub(crate) fn pay<I: Look>(spec: &ChainSpec, env: &BlockEnv, machine: &mut Machine<I>) -> Result<(), EvmError> {
+    for Reward { receiver, amount, .. } in owed(spec, env, machine)? {
+        machine.state().add_balance(receiver, amount)?;
     }
     Ok(())
 }
 
-fn ask_contract<I>(
+/// The rewards of the block, in the order in which they are paid.
+pub(crate) fn owed<I: Look>(
+    spec: &ChainSpec,
+    env: &BlockEnv,
+    machine: &mut Machine<I>,
+) -> Result<Vec<Reward>, EvmError> {
+    let mut beneficiaries: Vec<(Address, u16)> =
+        empty_step_signers(env).into_iter().map(|signer| (signer, KIND_EMPTY_STEP)).collect();
+    beneficiaries.push((env.author, KIND_AUTHOR));
+
+    if let Some((_, contract)) = spec.engine.block_reward_contracts.range(..=env.number).next_back() {
+        let stated = ask_contract(contract, &beneficiaries, machine)?.into_iter();
+        return Ok(stated.map(|(receiver, amount)| Reward { receiver, amount, kind: RewardKind::External }).collect());
+    }
+    let amount = spec.engine.block_reward.range(..=env.number).next_back().map_or(U256::ZERO, |(_, wei)| *wei);
+    let kind = |kind| if kind == KIND_EMPTY_STEP { RewardKind::EmptyStep } else { RewardKind::Block };
+    Ok(beneficiaries.into_iter().map(|(receiver, what)| Reward { receiver, amount, kind: kind(what) }).collect())
+}
+
+fn ask_contract<I: Look>(
     contract: &RewardContract,
     beneficiaries: &[(Address, u16)],
     machine: &mut Machine<I>,

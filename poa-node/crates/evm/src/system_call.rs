@@ -5,6 +5,7 @@ use alloy::primitives::{Address, Bytes, address};
 use crate::{
     EvmError, InvalidExecution,
     database::CleanUp,
+    inspect::Look,
     machine::{BareCode, FrameEnd, Machine},
 };
 
@@ -21,7 +22,11 @@ const CODE_ADDRESS: Address = address!("ffffffffffffffffffffffffffffffffffffffff
 ///
 /// # Errors
 /// [`InvalidExecution::SystemCall`] when execution halts.
-pub(crate) fn system_call<I>(machine: &mut Machine<I>, contract: Address, data: Bytes) -> Result<Bytes, EvmError> {
+pub(crate) fn system_call<I: Look>(
+    machine: &mut Machine<I>,
+    contract: Address,
+    data: Bytes,
+) -> Result<Bytes, EvmError> {
     let (end, state) = machine.run_frame(SYSTEM_ADDRESS, contract, data, None)?;
     match end {
         FrameEnd::Returned(output) => {
@@ -38,7 +43,7 @@ pub(crate) fn system_call<I>(machine: &mut Machine<I>, contract: Address, data: 
 ///
 /// # Errors
 /// [`InvalidExecution::SystemCall`] when execution halts.
-pub(crate) fn system_code<I>(machine: &mut Machine<I>, code: Bytes, data: Bytes) -> Result<Bytes, EvmError> {
+pub(crate) fn system_code<I: Look>(machine: &mut Machine<I>, code: Bytes, data: Bytes) -> Result<Bytes, EvmError> {
     let (end, _) = machine.run_frame(SYSTEM_ADDRESS, CODE_ADDRESS, data, Some(BareCode { code, is_static: true }))?;
     match end {
         FrameEnd::Returned(output) | FrameEnd::Reverted(output) => Ok(output),

@@ -10,6 +10,7 @@ mod logs;
 mod pool;
 mod state;
 mod steps;
+mod trace;
 
 use std::{fmt, sync::Arc};
 
@@ -30,6 +31,7 @@ pub use self::{
     pool::PoolView,
     state::StateView,
     steps::{MAX_STEPS, StepOutcome, StepReport},
+    trace::TraceView,
 };
 use crate::{BlockRef, Chain, Head, HeadChange, ReadError, reader::Reader};
 

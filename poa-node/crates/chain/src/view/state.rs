@@ -125,7 +125,7 @@ impl View {
         Ok(answer.and_then(|answer| answer.denial).map_or(Ok(()), Err))
     }
 
-    fn call_context(&self, id: BlockId) -> Result<(Arc<dyn StateReader>, BlockEnv), ReadError> {
+    pub(super) fn call_context(&self, id: BlockId) -> Result<(Arc<dyn StateReader>, BlockEnv), ReadError> {
         let at = self.resolve(id)?.ok_or(ReadError::UnknownBlock)?;
         let header = self.reader().header(at.hash)?.ok_or(ReadError::UnknownBlock)?;
         let state = self.reader().state_at(at.hash)?.ok_or(ReadError::NoState(at.hash))?;
