@@ -85,7 +85,7 @@ impl Epochs {
 
     /// Whether this block recorded a set.
     pub(crate) fn recorded_by(&self, number: BlockNumber, hash: B256) -> bool {
-        self.0.contains_key(&(number, hash))
+        self.all.contains_key(&(number, hash))
     }
 
     /// Those recorded up to a height, on all branches, the latest first.

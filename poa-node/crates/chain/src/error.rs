@@ -204,6 +204,9 @@ pub enum ReadError {
     /// The call cannot be run as asked.
     #[error("{0}")]
     Call(InvalidExecution),
+    /// A simulation makes no sense; the code of execution-apis, and why.
+    #[error("{1}")]
+    Simulation(i32, String),
     /// There is no trace.
     #[error(transparent)]
     Trace(TraceError),

@@ -17,7 +17,7 @@ use revm::{
 };
 
 use crate::{
-    BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, TxInvalid,
+    BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, Rules, TxInvalid,
     database::BlockState,
     machine::{Machine, Refused},
     permission::{FrameGuard, Sent},
@@ -169,21 +169,7 @@ impl Evm {
             machine.state().set_account(request.from, sender)?;
         }
         let rules = self.rules(env.number, env.timestamp);
-        let tx = TxEnv {
-            tx_type: tx_type(request) as u8,
-            caller: request.from,
-            gas_limit: 0,
-            gas_price: if rules.gas_free { 0 } else { request.max_fee_per_gas },
-            kind: request.to,
-            value: request.value,
-            data: request.data.clone(),
-            nonce: sender.nonce,
-            chain_id: Some(rules.chain_id),
-            access_list: request.access_list.clone(),
-            gas_priority_fee: request.max_priority_fee_per_gas.map(|tip| if rules.gas_free { 0 } else { tip }),
-            authorization_list: request.authorization_list.iter().cloned().map(Either::Left).collect(),
-            ..TxEnv::default()
-        };
+        let tx = call_tx(&rules, request, sender.nonce);
         Ok(PreparedCall { machine, tx, cap })
     }
 }
@@ -212,6 +198,25 @@ impl Evm {
         let mask = guard.mask_for(&request)?;
         guard.begin(Sent::request(&request, mask));
         Ok(Some(guard))
+    }
+}
+
+/// The message in revm's form, without gas.
+pub(crate) fn call_tx(rules: &Rules, request: &CallRequest, nonce: u64) -> TxEnv {
+    TxEnv {
+        tx_type: tx_type(request) as u8,
+        caller: request.from,
+        gas_limit: 0,
+        gas_price: if rules.gas_free { 0 } else { request.max_fee_per_gas },
+        kind: request.to,
+        value: request.value,
+        data: request.data.clone(),
+        nonce,
+        chain_id: Some(rules.chain_id),
+        access_list: request.access_list.clone(),
+        gas_priority_fee: request.max_priority_fee_per_gas.map(|tip| if rules.gas_free { 0 } else { tip }),
+        authorization_list: request.authorization_list.iter().cloned().map(Either::Left).collect(),
+        ..TxEnv::default()
     }
 }
 
@@ -255,7 +260,7 @@ impl PreparedCall {
     }
 }
 
-fn override_block(env: &BlockEnv, overrides: Option<&BlockOverrides>) -> Result<BlockEnv, EvmError> {
+pub(crate) fn override_block(env: &BlockEnv, overrides: Option<&BlockOverrides>) -> Result<BlockEnv, EvmError> {
     let mut env = env.clone();
     let Some(overrides) = overrides else { return Ok(env) };
     let BlockOverrides { number, difficulty, time, gas_limit, coinbase, random, base_fee, block_hash, .. } = overrides;
@@ -278,7 +283,11 @@ fn override_block(env: &BlockEnv, overrides: Option<&BlockOverrides>) -> Result<
     Ok(env)
 }
 
-fn override_account(state: &mut BlockState, address: Address, overrides: &AccountOverride) -> Result<(), EvmError> {
+pub(crate) fn override_account(
+    state: &mut BlockState,
+    address: Address,
+    overrides: &AccountOverride,
+) -> Result<(), EvmError> {
     let AccountOverride { balance, nonce, code, state: full, state_diff, move_precompile_to } = overrides;
     if move_precompile_to.is_some() {
         return Err(refuse("state overrides: movePrecompileToAddress is not supported"));

@@ -8,6 +8,7 @@ mod fees;
 mod finality;
 mod logs;
 mod pool;
+mod simulate;
 mod state;
 mod steps;
 mod trace;
@@ -29,6 +30,7 @@ pub use self::{
     finality::{CertificateStep, CertifiedBlock, MAX_CERTIFIED_HEADERS},
     logs::{LogView, MAX_LOG_BLOCKS, MAX_LOGS},
     pool::PoolView,
+    simulate::{SimulatedBlock, Simulation},
     state::StateView,
     steps::{MAX_STEPS, StepOutcome, StepReport},
     trace::TraceView,

@@ -17,6 +17,7 @@ use alloy::primitives::Address;
 use aurum_types::{Receipt, StateReader, Transaction};
 
 pub use self::parity::{BlockTraces, ParityCall};
+pub(crate) use self::replay::stopped;
 pub use crate::inspect::TraceLimits;
 use crate::{BlockEnv, EvmError};
 

@@ -78,7 +78,7 @@ fn gave_up<I: Inspector<Context>>(runner: &mut BlockRunner<Limited<I>>) -> Resul
 }
 
 /// The same, asked of the one who stopped it.
-pub(super) const fn stopped<I>(inspector: &Limited<I>) -> Result<(), TraceError> {
+pub(crate) const fn stopped<I>(inspector: &Limited<I>) -> Result<(), TraceError> {
     match inspector.stopped() {
         None => Ok(()),
         Some(Stop::Deadline) => Err(TraceError::Timeout),
