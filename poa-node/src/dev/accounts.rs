@@ -1,6 +1,8 @@
 //! The ten accounts of the phrase "test test test test test test test test test test test junk", at
 //! m/44'/60'/0'/0/0 … 9: the ones Hardhat and Anvil fund. Their keys are public; they own nothing anywhere else.
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, B256, Signature, U256, address, b256};
 use aurum_rpc::{DevApi, DevError};
 use secp256k1::{Message, SECP256K1, SecretKey};
@@ -76,6 +78,14 @@ impl DevApi for DevAccounts {
         let signature = SECP256K1.sign_ecdsa_recoverable(Message::from_digest(hash.0), &secret);
         let (id, bytes) = signature.serialize_compact();
         Ok(Signature::from_bytes_and_parity(&bytes, i32::from(id) == 1))
+    }
+
+    fn advance_time(&self, seconds: u64) -> u64 {
+        self.0.advance_time(Duration::from_secs(seconds)).as_secs()
+    }
+
+    fn set_next_time(&self, seconds: u64) -> Result<(), DevError> {
+        self.0.set_next_time(seconds).map_err(|head| DevError::Past { seconds, head })
     }
 
     fn mine(&self, blocks: u64) -> Result<(), DevError> {

@@ -39,7 +39,29 @@ impl Miner {
         let used = self.author.status().last_sealed.map_or(parent, |(step, _)| step.max(parent));
         let step = self.steps.step_at(self.clock.now()).max(used.next());
         self.clock.raise(self.steps.start_of(step));
-        self.author.try_seal(step)
+        let block = self.author.try_seal(step);
+        if block.is_ok() {
+            self.clock.release();
+        }
+        block
+    }
+
+    /// Moves the chain's time ahead, and tells by how much it is in all.
+    pub fn advance_time(&self, by: Duration) -> Duration {
+        self.clock.advance(by)
+    }
+
+    /// Gives the next block this time (seconds since the Unix epoch); time goes on from there.
+    ///
+    /// # Errors
+    /// The head's time, if that is as late.
+    pub fn set_next_time(&self, seconds: u64) -> Result<(), u64> {
+        let head = self.chain.authoring().map_or(0, |authoring| authoring.parent().timestamp);
+        if seconds <= head {
+            return Err(head);
+        }
+        self.clock.pin(Duration::from_secs(seconds));
+        Ok(())
     }
 
     /// Makes blocks until the token is cancelled: every `block_time`, or as soon as a transaction waits.

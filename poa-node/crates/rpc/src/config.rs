@@ -8,9 +8,9 @@ use std::{
 };
 
 /// Every namespace there is, in the order `rpc_modules` lists them.
-pub const NAMESPACES: [&str; 14] = [
-    "anvil", "aura", "debug", "eth", "evm", "finality", "hardhat", "net", "parity", "perm", "personal", "rpc",
-    "txpool", "web3",
+pub const NAMESPACES: [&str; 16] = [
+    "anvil", "aura", "debug", "eth", "evm", "finality", "hardhat", "net", "ots", "parity", "perm", "personal", "rpc",
+    "trace", "txpool", "web3",
 ];
 
 /// Where to listen, for whom, and how much of it.
@@ -80,6 +80,14 @@ pub struct Limits {
     pub queued: usize,
     /// Gas of one `eth_call`, `eth_estimateGas` or `eth_createAccessList`.
     pub call_gas: u64,
+    /// Traces (`debug_trace*`, `trace_*`) and simulations that run at once, apart from [`Self::workers`].
+    pub tracers: usize,
+    /// How long one trace may take.
+    pub trace_time: Duration,
+    /// Bytes one trace may record.
+    pub trace_bytes: usize,
+    /// Blocks in one `trace_filter`.
+    pub trace_blocks: u64,
     /// Storage slots in one `eth_getProof`.
     pub proof_slots: usize,
     /// Blocks in one `eth_feeHistory`.
@@ -103,6 +111,10 @@ impl Default for Limits {
             workers: (cores * 2).max(4),
             queued: 2048,
             call_gas: 100_000_000,
+            tracers: (cores / 2).max(1),
+            trace_time: Duration::from_secs(10),
+            trace_bytes: 128 << 20,
+            trace_blocks: 1000,
             proof_slots: 1024,
             fee_history: 1024,
             filters: 4096,
@@ -158,7 +170,7 @@ impl Apis {
 
     /// Whether `method` (`eth_call`) is in a served namespace.
     pub fn serves(&self, method: &str) -> bool {
-        method.split_once('_').is_some_and(|(namespace, _)| self.0.contains(namespace))
+        method.split_once(['_', '.']).is_some_and(|(namespace, _)| self.0.contains(namespace))
     }
 
     /// The served namespaces in order.
@@ -177,17 +189,15 @@ impl FromStr for Apis {
     type Err = UnknownApi;
 
     /// Parity's list: names by comma, `all`, `safe`, and `-name` to leave one out. Names Parity had and this node has not
-    /// (`traces`, `pubsub`, `personal`, `parity_set`, …) are accepted and serve nothing.
+    /// (`pubsub`, `personal`, `parity_set`, …) are accepted and serve nothing.
     fn from_str(list: &str) -> Result<Self, UnknownApi> {
-        const PARITY: [&str; 12] = [
+        const PARITY: [&str; 10] = [
             "pubsub",
             "parity_pubsub",
             "parity_accounts",
             "parity_set",
             "parity_signing",
             "signer",
-            "traces",
-            "trace",
             "secretstore",
             "private",
             "shh",
@@ -198,6 +208,7 @@ impl FromStr for Apis {
             let (name, keep) = item.strip_prefix('-').map_or((item, true), |name| (name, false));
             let names: Vec<&'static str> = match name {
                 "all" => NAMESPACES.to_vec(),
+                "traces" => vec!["trace"],
                 "safe" => Self::safe().iter().collect(),
                 _ => match NAMESPACES.into_iter().find(|known| *known == name) {
                     Some(known) => vec![known],
@@ -306,6 +317,7 @@ mod tests {
         let apis: Apis = "web3,eth,pubsub,net,parity,parity_pubsub,traces,rpc".parse().unwrap();
         assert!(apis.serves("eth_call") && apis.serves("rpc_modules"));
         assert!(!apis.serves("txpool_status") && !apis.serves("evm_mine") && !apis.serves("call"));
+        assert!(apis.serves("trace_block"));
         let apis: Apis = "all,-debug".parse().unwrap();
         assert!(apis.serves("evm_mine") && !apis.serves("debug_getRawBlock"));
         assert!("web3,ethh".parse::<Apis>().is_err());

@@ -9,13 +9,15 @@ use alloy::{
 use aurum_chain::{Admin, Grant, Read, Submit, View};
 use aurum_types::Transaction;
 use jsonrpsee::core::RegisterMethodError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     context::Context,
     error::{Answer, Failure},
     eth::call::{call_request, estimate},
     methods::Registrar,
+    typed_data::TypedData,
 };
 
 /// The keys and the clock of a development chain. Implemented by the program; never given to a node of a real chain.
@@ -27,6 +29,13 @@ pub trait DevApi: Send + Sync + 'static {
     /// # Errors
     /// [`DevError::UnknownAccount`].
     fn sign(&self, account: Address, hash: B256) -> Result<Signature, DevError>;
+    /// Moves the chain's time ahead, and tells by how many seconds it is in all.
+    fn advance_time(&self, seconds: u64) -> u64;
+    /// Gives the next block this time, in Unix seconds; time goes on from there.
+    ///
+    /// # Errors
+    /// [`DevError::Past`].
+    fn set_next_time(&self, seconds: u64) -> Result<(), DevError>;
     /// Seals this many blocks now and waits for the last. Called on a blocking thread.
     ///
     /// # Errors
@@ -40,6 +49,14 @@ pub enum DevError {
     /// The node has no key for this account.
     #[error("unknown account")]
     UnknownAccount,
+    /// A time that a block has had. Hardhat's words.
+    #[error("Timestamp {seconds} is lower than or equal to previous block's timestamp {head}")]
+    Past {
+        /// Asked for.
+        seconds: u64,
+        /// Of the head.
+        head: u64,
+    },
     /// No block could be sealed.
     #[error("no block was mined: {0}")]
     Mining(String),
@@ -60,8 +77,13 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
     methods.add("eth_sendTransaction", send_transaction)?;
     methods.add("eth_signTransaction", sign_transaction)?;
     methods.add("eth_sign", sign)?;
+    methods.add("eth_signTypedData_v4", sign_typed_data)?;
     methods.add("personal_sign", personal_sign)?;
     methods.add("evm_mine", evm_mine)?;
+    methods.add("evm_increaseTime", increase_time)?;
+    methods.add("anvil_increaseTime", increase_time)?;
+    methods.add("evm_setNextBlockTimestamp", set_next_time)?;
+    methods.add("anvil_setNextBlockTimestamp", set_next_time)?;
     methods.add("anvil_mine", mine)?;
     methods.add("hardhat_mine", mine)
 }
@@ -142,6 +164,12 @@ fn sign(context: &Context, _: &Grant<Submit>, (account, message): (Address, Byte
     Ok(signature.as_bytes().into())
 }
 
+/// EIP-712.
+fn sign_typed_data(context: &Context, _: &Grant<Submit>, (account, data): (Address, Value)) -> Answer<Bytes> {
+    let hash = TypedData::read(data)?.signing_hash()?;
+    Ok(dev(context)?.sign(account, hash)?.as_bytes().into())
+}
+
 fn personal_sign(
     context: &Context,
     grant: &Grant<Submit>,
@@ -150,9 +178,39 @@ fn personal_sign(
     sign(context, grant, (account, message))
 }
 
-/// One block. A time to set is not supported: blocks follow the clock.
-fn evm_mine(context: &Context, _: &Grant<Admin>, (): ()) -> Answer<&'static str> {
-    dev(context)?.mine(1)?;
+/// A number as hex, decimal text, or a number: the tools send all three.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(u64),
+    Quantity(U64),
+}
+
+impl Number {
+    fn get(self) -> u64 {
+        match self {
+            Self::Plain(number) => number,
+            Self::Quantity(number) => number.to(),
+        }
+    }
+}
+
+/// Seconds by which the chain's time is ahead in all.
+fn increase_time(context: &Context, _: &Grant<Admin>, (seconds,): (Number,)) -> Answer<u64> {
+    Ok(dev(context)?.advance_time(seconds.get()))
+}
+
+fn set_next_time(context: &Context, _: &Grant<Admin>, (seconds,): (Number,)) -> Answer<()> {
+    Ok(dev(context)?.set_next_time(seconds.get())?)
+}
+
+/// One block, at a time if one is given.
+fn evm_mine(context: &Context, _: &Grant<Admin>, (seconds,): (Option<Number>,)) -> Answer<&'static str> {
+    let dev = dev(context)?;
+    if let Some(seconds) = seconds {
+        dev.set_next_time(seconds.get())?;
+    }
+    dev.mine(1)?;
     Ok("0x0")
 }
 

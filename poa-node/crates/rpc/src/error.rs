@@ -11,9 +11,10 @@
 //! | −32010 | a transaction its sender has no right for (Parity's code); `data` says what is missing |
 //! | −32005 | a limit of this node |
 //! | −40100 | the caller may not do this here |
+//! | −38010 … −38026 | `eth_simulateV1`: what no block can hold (execution-apis) |
 
 use alloy::primitives::{Bytes, U64};
-use aurum_chain::{Denied as AccessDenied, ReadError, SubmitError};
+use aurum_chain::{Denied as AccessDenied, ReadError, SubmitError, TraceError};
 use aurum_pool::{Denied, PoolError, Refusal};
 use aurum_types::TransactionError;
 use jsonrpsee::types::ErrorObjectOwned;
@@ -71,6 +72,9 @@ pub enum Failure {
     /// The caller may not do this here.
     #[error("{0}")]
     Denied(#[from] AccessDenied),
+    /// A simulation that makes no sense: execution-apis' code, and why.
+    #[error("{1}")]
+    Simulation(i32, String),
     /// Ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -90,6 +94,7 @@ impl Failure {
             Self::NotPermitted(_) => NOT_PERMITTED,
             Self::Limit(_) => LIMIT,
             Self::Denied(_) => DENIED,
+            Self::Simulation(code, _) => *code,
             Self::Internal(_) => INTERNAL,
         }
     }
@@ -151,6 +156,9 @@ impl From<ReadError> for Failure {
             )),
             ReadError::Arguments(reason) => Self::Params(reason),
             ReadError::Call(invalid) => Self::Server(invalid.to_string()),
+            ReadError::Simulation(code, reason) => Self::Simulation(code, reason),
+            ReadError::Trace(TraceError::Tracer(reason)) => Self::Params(reason),
+            ReadError::Trace(limit) => Self::Limit(limit.to_string()),
             ReadError::Fault(fault) => Self::Internal(fault.to_string()),
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     context::{Context, FromGate},
     error::{Answer, Failure},
     params::FromParams,
+    reference,
     work::WorkPool,
 };
 
@@ -28,18 +29,47 @@ pub(crate) struct Registrar {
     module: RpcModule<()>,
     pub(crate) context: Arc<Context>,
     pub(crate) work: WorkPool,
+    /// For what takes long: however many of those there are, reads go on.
+    tracers: WorkPool,
 }
 
 impl Registrar {
     pub(crate) fn new(context: Arc<Context>, work: WorkPool) -> Self {
-        Self { module: RpcModule::new(()), context, work }
+        let tracers = WorkPool::new(context.limits.tracers, context.limits.tracers.saturating_mul(16));
+        Self { module: RpcModule::new(()), context, work, tracers }
     }
 
     /// Registers `handler` under `name`, unless its namespace is not served.
     ///
     /// # Errors
-    /// A name that is taken.
+    /// A name that is taken, or not in the [`reference`].
     pub(crate) fn add<G, P, R, H>(&mut self, name: &'static str, handler: H) -> Result<(), RegisterMethodError>
+    where
+        G: FromGate,
+        P: FromParams,
+        R: Serialize,
+        H: Fn(&Context, &G, P) -> Answer<R> + Copy + Send + Sync + 'static,
+    {
+        let work = self.work.clone();
+        self.add_in(work, name, handler)
+    }
+
+    /// [`Self::add`] for a method that may take seconds.
+    ///
+    /// # Errors
+    /// A name that is taken.
+    pub(crate) fn add_long<G, P, R, H>(&mut self, name: &'static str, handler: H) -> Result<(), RegisterMethodError>
+    where
+        G: FromGate,
+        P: FromParams,
+        R: Serialize,
+        H: Fn(&Context, &G, P) -> Answer<R> + Copy + Send + Sync + 'static,
+    {
+        let work = self.tracers.clone();
+        self.add_in(work, name, handler)
+    }
+
+    fn add_in<G, P, R, H>(&mut self, work: WorkPool, name: &'static str, handler: H) -> Result<(), RegisterMethodError>
     where
         G: FromGate,
         P: FromParams,
@@ -49,7 +79,10 @@ impl Registrar {
         if !self.context.apis.serves(name) {
             return Ok(());
         }
-        let (context, work) = (Arc::clone(&self.context), self.work.clone());
+        if !reference::has(name, P::LEN) {
+            return Err(RegisterMethodError::MethodNotFound(format!("{name} with {} parameters", P::LEN)));
+        }
+        let context = Arc::clone(&self.context);
         self.module.register_async_method(name, move |params, _, extensions| {
             let (context, work) = (Arc::clone(&context), work.clone());
             let identity = identity(&extensions);

@@ -9,6 +9,9 @@ use crate::error::{Answer, Failure};
 ///
 /// Trailing parameters that may be left out are `Option`s. Messages are geth's.
 pub(crate) trait FromParams: Sized + Send {
+    /// Most parameters.
+    const LEN: usize;
+
     /// Reads the `params` of a request.
     ///
     /// # Errors
@@ -17,6 +20,8 @@ pub(crate) trait FromParams: Sized + Send {
 }
 
 impl FromParams for () {
+    const LEN: usize = 0;
+
     /// Whatever is sent is left alone: some clients send `[null]` or `{}` to methods without parameters.
     fn from_params(_raw: Option<&str>) -> Answer<Self> {
         Ok(())
@@ -26,6 +31,8 @@ impl FromParams for () {
 macro_rules! tuples {
     ($($len:literal: $($name:ident)+;)+) => {$(
         impl<$($name: DeserializeOwned + Send),+> FromParams for ($($name,)+) {
+            const LEN: usize = $len;
+
             fn from_params(raw: Option<&str>) -> Answer<Self> {
                 let items = items(raw, $len)?;
                 let mut items = items.into_iter().enumerate();

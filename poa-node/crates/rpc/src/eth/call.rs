@@ -91,7 +91,7 @@ pub(crate) fn call_request(view: &View, request: TransactionRequest) -> Answer<C
     })
 }
 
-fn failure(outcome: CallOutcome, cap: u64) -> Failure {
+pub(super) fn failure(outcome: CallOutcome, cap: u64) -> Failure {
     match outcome {
         CallOutcome::Revert { output, .. } => Failure::Reverted(output),
         CallOutcome::Halt { out_of_gas: true, gas_used, .. } if gas_used >= cap => {

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that unwraps nothing fails, and says where")]
 
 mod common;
+mod explained;
 mod news;
 mod reads;
 mod sends;
 mod serving;
+mod simulations;
+mod traces;

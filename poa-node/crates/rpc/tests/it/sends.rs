@@ -196,6 +196,14 @@ impl DevApi for Dev {
         Ok(wallet(0).sign_hash_sync(&hash).expect("a key signs"))
     }
 
+    fn advance_time(&self, seconds: u64) -> u64 {
+        seconds
+    }
+
+    fn set_next_time(&self, seconds: u64) -> Result<(), DevError> {
+        Err(DevError::Past { seconds, head: 9 })
+    }
+
     fn mine(&self, _blocks: u64) -> Result<(), DevError> {
         Err(DevError::Mining("the test mines".to_owned()))
     }
@@ -219,6 +227,11 @@ async fn a_development_chain_signs_for_its_accounts() {
     assert_eq!(signature.recover_address_from_msg("hello").unwrap(), account);
     let mine = server.call("evm_mine", json!([])).await.unwrap_err();
     assert_eq!(mine["message"], "no block was mined: the test mines");
+    for seconds in [json!(60), json!("0x3c")] {
+        assert_eq!(server.ok("evm_increaseTime", json!([seconds])).await, 60);
+        let past = server.call("evm_setNextBlockTimestamp", json!([seconds])).await.unwrap_err();
+        assert_eq!(past["message"], "Timestamp 60 is lower than or equal to previous block's timestamp 9");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

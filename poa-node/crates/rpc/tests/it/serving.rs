@@ -271,3 +271,31 @@ async fn serving_ends_with_the_token() {
     tokio::time::timeout(std::time::Duration::from_secs(10), handle.stopped()).await.expect("ends");
     assert!(reqwest::get(&url).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_lists_every_method_that_is_served_and_no_other() {
+    let server = Server::start(Kit::new(1)).await;
+    let document = server.ok("rpc.discover", json!([])).await;
+    let methods = document["methods"].as_array().unwrap();
+    for method in methods {
+        let name = method["name"].as_str().unwrap();
+        if name.ends_with("subscribe") {
+            continue;
+        }
+        // More parameters than any method takes: whoever is there says so, and nobody says there is nobody.
+        let answer = server.call(name, json!([0, 0, 0, 0, 0, 0, 0, 0, 0])).await;
+        let params = method["params"].as_array().unwrap().len();
+        match answer {
+            Ok(_) => assert_eq!(params, 0, "{name} takes no parameters"),
+            Err(error) => {
+                assert_ne!(error["code"], -32601, "{name}: {error}");
+                let said = error["message"].as_str().unwrap();
+                if let Some(most) = said.strip_prefix("too many arguments, want at most ") {
+                    assert_eq!(most, params.to_string(), "{name}");
+                }
+            }
+        }
+    }
+    let find = |name: &str| methods.iter().any(|method| method["name"] == name);
+    assert!(find("eth_call") && !find("evm_mine"), "development methods are not served here");
+}

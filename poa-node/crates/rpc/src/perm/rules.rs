@@ -1,4 +1,4 @@
-//! `perm_*`: who may do what, and why not. Numbers are JSON numbers, as in the `data` of −32010.
+//! Who may do what, and why not. Numbers are JSON numbers, as in the `data` of −32010.
 
 use alloy::{eips::BlockId, primitives::Address, rpc::types::TransactionRequest};
 use aurum_chain::{Denial, Grant, Read, View};
@@ -6,6 +6,7 @@ use aurum_evm::PermissionRequest;
 use jsonrpsee::core::RegisterMethodError;
 use serde::Serialize;
 
+use super::grantors::Grantors;
 use crate::{
     context::Context,
     error::{Answer, Failure},
@@ -14,7 +15,7 @@ use crate::{
     rights,
 };
 
-pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
+pub(super) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
     methods.add("perm_getPermissions", permissions)?;
     methods.add("perm_check", check)?;
     methods.add("perm_explain", explain)
@@ -66,6 +67,9 @@ struct ExplanationJson {
     needed: Option<String>,
     have: Vec<&'static str>,
     contract: Option<Address>,
+    /// Who can grant what is needed, where the contract tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grantors: Option<Grantors>,
     block: u64,
 }
 
@@ -91,17 +95,23 @@ fn explain(
             needed: None,
             have: rights::names(view.rights(id, sender)?),
             contract,
+            grantors: None,
             block,
         },
-        Err(denial) => ExplanationJson {
-            permitted: false,
-            message: denial.to_string(),
-            reason: Some(denial.code()),
-            needed: Some(denial.needed.to_string()),
-            have: rights::names(denial.have),
-            contract: Some(denial.contract),
-            block: denial.block,
-        },
+        Err(denial) => {
+            let grantors = Grantors::of(&view, id, denial.contract)?;
+            let sentence = grantors.as_ref().map(Grantors::sentence);
+            ExplanationJson {
+                permitted: false,
+                message: sentence.map_or_else(|| denial.to_string(), |sentence| format!("{denial}. {sentence}")),
+                reason: Some(denial.code()),
+                needed: Some(denial.needed.to_string()),
+                have: rights::names(denial.have),
+                contract: Some(denial.contract),
+                grantors,
+                block: denial.block,
+            }
+        }
     })
 }
 

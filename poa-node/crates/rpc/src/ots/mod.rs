@@ -1,0 +1,15 @@
+//! `ots_*`: what the explorer Otterscan asks of a node (github.com/otterscan/otterscan, docs/custom-jsonrpc.md).
+
+mod account;
+mod block;
+mod transaction;
+
+use jsonrpsee::core::RegisterMethodError;
+
+use crate::methods::Registrar;
+
+pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
+    block::register(methods)?;
+    transaction::register(methods)?;
+    account::register(methods)
+}

@@ -1,0 +1,14 @@
+//! `perm_*`: who may do what, and why something is not, or not yet, done.
+
+mod grantors;
+mod rules;
+mod transaction;
+
+use jsonrpsee::core::RegisterMethodError;
+
+use crate::methods::Registrar;
+
+pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
+    rules::register(methods)?;
+    transaction::register(methods)
+}
