@@ -4,6 +4,8 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -25,6 +27,8 @@ use crate::config::{ChainFolder, Options};
 const BATCH_BLOCKS: usize = 256;
 /// Most bytes of blocks handed over at once.
 const BATCH_BYTES: usize = 16 << 20;
+/// Blocks that are here already and are passed over at a time, before progress is told.
+const MOST_KNOWN: u64 = 4_096;
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -49,8 +53,8 @@ pub struct Import {
 pub fn import(args: Import, before: Options, config: Option<PathBuf>) -> anyhow::Result<Answer> {
     let Import { file, format, folder } = args;
     let options = folder.options(before, config)?;
-    let input: Box<dyn BufRead> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
+    let input: Box<dyn BufRead + Send> = if file == Path::new("-") {
+        Box::new(BufReader::new(io::stdin()))
     } else {
         Box::new(BufReader::with_capacity(
             1 << 20,
@@ -79,57 +83,93 @@ struct Run<'a> {
     told: Instant,
 }
 
-impl Run<'_> {
-    /// Reads and imports batch by batch; gives what stopped it.
-    fn all(&mut self, file: &mut BlockFile<impl BufRead>) -> anyhow::Result<Option<Stopped>> {
-        loop {
-            let (batch, stopped) = self.batch(file)?;
-            let end = batch.is_empty();
-            if let Some(refused) = self.import(batch)? {
-                return Ok(Some(refused));
-            }
-            if stopped.is_some() || end {
-                return Ok(stopped);
-            }
-        }
-    }
+/// What was read at a time.
+#[derive(Default)]
+struct Batch {
+    blocks: Vec<SealedBlock>,
+    /// Blocks passed over since they are here already.
+    known: u64,
+    /// What is wrong with the file behind them.
+    stopped: Option<Stopped>,
+}
 
-    /// The next blocks that are not here yet, and what is wrong behind them in the file. None at the file's end.
-    fn batch(&mut self, file: &mut BlockFile<impl BufRead>) -> anyhow::Result<(Vec<SealedBlock>, Option<Stopped>)> {
-        let (mut batch, mut size) = (Vec::new(), 0);
-        while batch.len() < BATCH_BLOCKS && size < BATCH_BYTES {
-            let next = match file.next_block() {
-                Ok(Some(next)) => next,
-                Ok(None) => break,
-                Err(error) => {
-                    let rule = "file";
-                    return Ok((batch, Some(Stopped { number: None, hash: None, rule, reason: error.to_string() })));
-                }
-            };
-            let block = match self.chain.decode(&next) {
-                Ok(block) => block,
-                Err(error) => {
-                    let reason = format!("block {} of the file (counted from 1): {error}", file.count());
-                    let rule = refusal::rule(&error);
-                    return Ok((batch, Some(Stopped { number: None, hash: None, rule, reason })));
-                }
-            };
-            if self.chain.canonical_hash(block.number())? == Some(block.hash()) {
-                self.known += 1;
-                self.tell();
-                continue;
+impl Batch {
+    const fn is_last(&self) -> bool {
+        (self.blocks.is_empty() && self.known == 0) || self.stopped.is_some()
+    }
+}
+
+/// Reads the next blocks that are not here yet, and what is wrong behind them. None at the file's end.
+fn read(chain: &Chain, file: &mut BlockFile<impl BufRead>) -> anyhow::Result<Batch> {
+    let mut batch = Batch::default();
+    let mut size = 0;
+    while batch.blocks.len() < BATCH_BLOCKS && size < BATCH_BYTES {
+        let next = match file.next_block() {
+            Ok(Some(next)) => next,
+            Ok(None) => break,
+            Err(error) => {
+                let rule = "file";
+                batch.stopped = Some(Stopped { number: None, hash: None, rule, reason: error.to_string() });
+                break;
             }
-            if block.number() == 0 {
-                let expected = self.chain.genesis_hash();
-                let reason =
-                    format!("the file is of the chain with genesis {}, this one's is {expected}", block.hash());
-                let (number, hash) = (Some(0), Some(block.hash()));
-                return Ok((batch, Some(Stopped { number, hash, rule: "genesis_hash", reason })));
+        };
+        let block = match chain.decode(&next) {
+            Ok(block) => block,
+            Err(error) => {
+                let reason = format!("block {} of the file (counted from 1): {error}", file.count());
+                let rule = refusal::rule(&error);
+                batch.stopped = Some(Stopped { number: None, hash: None, rule, reason });
+                break;
             }
-            size += next.len();
-            batch.push(block);
+        };
+        if chain.canonical_hash(block.number())? == Some(block.hash()) {
+            batch.known += 1;
+            if batch.known == MOST_KNOWN {
+                break;
+            }
+            continue;
         }
-        Ok((batch, None))
+        if block.number() == 0 {
+            let expected = chain.genesis_hash();
+            let reason = format!("the file is of the chain with genesis {}, this one's is {expected}", block.hash());
+            let (number, hash) = (Some(0), Some(block.hash()));
+            batch.stopped = Some(Stopped { number, hash, rule: "genesis_hash", reason });
+            break;
+        }
+        size += next.len();
+        batch.blocks.push(block);
+    }
+    Ok(batch)
+}
+
+impl Run<'_> {
+    /// Imports batch by batch, while the next one is read; gives what stopped it.
+    fn all(&mut self, file: &mut BlockFile<impl BufRead + Send>) -> anyhow::Result<Option<Stopped>> {
+        let chain = self.chain;
+        let (read_to, batches) = mpsc::sync_channel(1);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                loop {
+                    let batch = read(chain, file);
+                    let is_last = batch.as_ref().map_or(true, Batch::is_last);
+                    // Nobody takes it: the import has stopped.
+                    if read_to.send(batch).is_err() || is_last {
+                        return;
+                    }
+                }
+            });
+            for batch in batches {
+                let Batch { blocks, known, stopped } = batch?;
+                self.known += known;
+                if let Some(refused) = self.import(blocks)? {
+                    return Ok(Some(refused));
+                }
+                if stopped.is_some() {
+                    return Ok(stopped);
+                }
+            }
+            Ok(None)
+        })
     }
 
     fn import(&mut self, batch: Vec<SealedBlock>) -> anyhow::Result<Option<Stopped>> {

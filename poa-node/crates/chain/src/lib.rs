@@ -17,6 +17,7 @@
 
 mod adopt;
 mod authoring;
+mod batch;
 mod certify;
 mod chain;
 mod commit;

@@ -1,11 +1,11 @@
 //! The order of the stages and the threads they run on. The only file that knows either.
 //!
-//! Imports are serialised by the mutex around [`Importer`] (in [`crate::Chain`]); whoever calls does the work. Inside a
-//! batch, verification and recovery run in parallel on rayon; execution, commitment and adoption are in order. Persisting
-//! has its own thread ([`crate::persist`]).
+//! Imports are serialised by the mutex around [`Importer`] (in [`crate::Chain`]); whoever calls does the work. Blocks of a
+//! batch that follow the head go through the stages at the same time, each stage on its own thread ([`crate::batch`]); all
+//! others, and whatever fails there, one by one. Persisting has its own thread ([`crate::persist`]).
 //!
 //! A block is stored with an fsync after it is committed and before it is adopted, so nothing that was not durable is ever
-//! head, announced or reported.
+//! head, announced or reported. Blocks of a batch share fsyncs.
 
 use std::{
     collections::HashSet,
@@ -17,14 +17,14 @@ use std::{
 use alloy::primitives::{Address, B256};
 use aurum_aura::Rules;
 use aurum_pool::Pool;
-use aurum_types::{CommittedBlock, Header, Recovered, RecoveredBlock, SealedBlock, ValidatorSet};
+use aurum_types::{CommittedBlock, Header, Recovered, RecoveredBlock, SealedBlock};
 use lru::LruCache;
-use rayon::prelude::*;
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    BlockRef, Built, Fault, Head, HeadChange, ImportError, Imported, Invalid, Observation, Seen, adopt, commit,
-    execute,
+    BlockRef, Built, Fault, Head, HeadChange, ImportError, Imported, Invalid, Observation, Seen, adopt,
+    batch::{self, Committed, Stages},
+    commit, execute,
     persist::Persist,
     reader::Reader,
     recent::{Link, Route},
@@ -50,8 +50,8 @@ pub(crate) struct Importer {
 
 /// Where a block comes from, as far as its stages differ.
 enum Origin {
-    /// Somebody sent it: with others, perhaps with its first stages done, or alone, at this time of our clock.
-    Sent(Option<Box<Prepared>>, Option<Duration>),
+    /// Somebody sent it: with others, or alone, at this time of our clock.
+    Sent(Option<Duration>),
     /// We built it: it was executed and committed while building.
     Built(Box<Built>),
     /// It was accepted before and is on disk.
@@ -70,17 +70,11 @@ enum Source {
 impl Source {
     const fn of(origin: &Origin) -> Self {
         match origin {
-            Origin::Sent(_, arrived) => Self::Others(*arrived),
+            Origin::Sent(arrived) => Self::Others(*arrived),
             Origin::Built(_) => Self::Ours,
             Origin::Stored => Self::Stored,
         }
     }
-}
-
-/// A block that was verified and recovered ahead of its turn, against the set its parent was expected to hand down.
-struct Prepared {
-    block: RecoveredBlock,
-    validators: ValidatorSet,
 }
 
 impl Importer {
@@ -105,7 +99,7 @@ impl Importer {
     /// [`ImportError`].
     pub(crate) fn import(&mut self, block: SealedBlock) -> Result<Imported, ImportError> {
         let arrived = self.reader.clock.now();
-        self.run(block, Origin::Sent(None, Some(arrived)))
+        self.run(block, Origin::Sent(Some(arrived)))
     }
 
     /// Imports a block of our own, with what building it gave.
@@ -116,49 +110,72 @@ impl Importer {
         self.run(block, Origin::Built(Box::new(built)))
     }
 
-    /// Imports ascending blocks, the first stages in parallel. Stops at the first that fails.
+    /// Imports ascending blocks. Stops at the first that fails.
     pub(crate) fn import_batch(&mut self, blocks: Vec<SealedBlock>) -> (Vec<Imported>, Option<ImportError>) {
-        let prepared = self.prepare(&blocks);
         let mut imported = Vec::with_capacity(blocks.len());
-        for (block, prepared) in blocks.into_iter().zip(prepared) {
-            match self.run(block, Origin::Sent(prepared, None)) {
+        let mut left = &blocks[..];
+        while !left.is_empty() {
+            let run = self.run_on_head(left);
+            if let Err(fault) = self.import_run(run, &mut imported) {
+                tracing::error!(%fault, "import failed");
+                return (imported, Some(fault.into()));
+            }
+            // What stopped the run, if anything did, says so here.
+            left = &blocks[imported.len()..];
+            let Some((block, rest)) = left.split_first() else { break };
+            match self.run(block.clone(), Origin::Sent(None)) {
                 Ok(done) => imported.push(done),
                 Err(error) => return (imported, Some(error)),
             }
+            left = rest;
         }
         (imported, None)
+    }
+
+    /// The first of `blocks` that follow the head, each the one before it, and have nothing that is judged with a branch
+    /// at hand or known to be bad.
+    fn run_on_head<'a>(&self, blocks: &'a [SealedBlock]) -> &'a [SealedBlock] {
+        let mut parent = self.reader.head().latest.hash;
+        let follows = |block: &&SealedBlock| {
+            let is_next = block.header().parent_hash == parent && block.block().uncles.is_empty();
+            parent = block.hash();
+            is_next && !self.bad.contains(&parent) && self.reader.recent().node(parent).is_none()
+        };
+        let length = blocks.iter().take_while(follows).count();
+        &blocks[..length]
+    }
+
+    /// Sends a run through the stages of a batch until one is not to be imported that way, and notes what was.
+    fn import_run(&mut self, run: &[SealedBlock], imported: &mut Vec<Imported>) -> Result<(), Fault> {
+        if run.len() < batch::LEAST {
+            return Ok(());
+        }
+        self.persist.check()?;
+        let parent = Arc::clone(self.reader.recent().head_link());
+        let (reader, pool) = (Arc::clone(&self.reader), self.pool.clone());
+        let stages = Stages { reader: &reader, rules: &self.rules.clone(), pool: pool.as_ref() };
+        stages.run(run, &parent, |group| self.take_in(group, imported))
+    }
+
+    /// Stores blocks that were committed, with one fsync, and adopts each.
+    fn take_in(&mut self, group: Vec<Committed>, imported: &mut Vec<Imported>) -> Result<(), Fault> {
+        self.persist.check()?;
+        self.persist.writer().put_blocks(group.iter().map(|done| (done.block.sealed(), done.link.score)))?;
+        for Committed { block, link, parent, took } in group {
+            let (hash, score, header) = (link.hash, link.score, link.header.clone());
+            self.reader.recent_mut().insert(Arc::clone(&link), block);
+            let done = self.adopt(hash)?.map_or(Imported::Side { score }, Imported::Head);
+            self.persist.head_moved(&self.reader)?;
+            let done = Ok(done);
+            self.observe(&header, hash, &parent, Source::Others(None), took, &done);
+            imported.extend(done);
+        }
+        Ok(())
     }
 
     /// Imports a block that is on disk already, whatever the clock says.
     pub(crate) fn import_stored(&mut self, block: SealedBlock) -> Result<Imported, ImportError> {
         self.run(block, Origin::Stored)
-    }
-
-    /// Stages 1 and 2 of a batch in parallel, on the guess that the validator set does not change within it. `None` where
-    /// the guess cannot be made or the block failed: its turn then repeats the stages in order.
-    fn prepare(&self, blocks: &[SealedBlock]) -> Vec<Option<Box<Prepared>>> {
-        let first = blocks.first().map(|block| block.header().parent_hash);
-        let Some(parent) = first.and_then(|hash| self.reader.recent().link(hash).cloned()) else {
-            return blocks.iter().map(|_| None).collect();
-        };
-        let validators = parent.engine.child_validators();
-        let now = self.reader.clock.now();
-        let header_before = |index: usize| if index == 0 { &parent.header } else { blocks[index - 1].header() };
-        blocks
-            .par_iter()
-            .enumerate()
-            .map(|(index, block)| {
-                let follows = index == 0 || block.header().parent_hash == blocks[index - 1].hash();
-                // Uncles are judged with the branch below, which is not there yet.
-                if !follows || !block.block().uncles.is_empty() {
-                    return None;
-                }
-                let verified =
-                    verify::verify(&self.rules, block.clone(), header_before(index), validators, now).ok()?;
-                let block = recover::recover(verified, self.pool.as_ref()).ok()?;
-                Some(Box::new(Prepared { block, validators: validators.clone() }))
-            })
-            .collect()
     }
 
     fn run(&mut self, block: SealedBlock, origin: Origin) -> Result<Imported, ImportError> {
@@ -283,8 +300,7 @@ impl Importer {
         let validators = parent.engine.child_validators();
         let mut now = self.reader.clock.now();
         let built = match origin {
-            Origin::Sent(Some(prepared), _) if prepared.validators == *validators => return Ok((prepared.block, None)),
-            Origin::Sent(..) => None,
+            Origin::Sent(_) => None,
             Origin::Built(built) => Some(*built),
             Origin::Stored => {
                 now = verify::not_before(&self.rules, block.header(), now);

@@ -109,6 +109,27 @@ impl Writer {
         batch.write_durably()
     }
 
+    /// [`Self::put_block`] for several, parents before children, with one fsync: all of them are on disk when it returns,
+    /// and after a crash before that none or all.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn put_blocks<'a>(
+        &mut self,
+        blocks: impl IntoIterator<Item = (&'a SealedBlock, Score)>,
+    ) -> Result<(), StorageError> {
+        let rocks = &self.core.rocks;
+        let mut batch = Batch::new(rocks);
+        // Each block takes several sequence numbers, so those of the next call are higher.
+        for (order, (block, score)) in (rocks.sequence() + 1..).zip(blocks) {
+            let at = NumberHash { number: block.number(), hash: block.hash() };
+            if rocks.get::<tables::Arrivals>(&at)?.is_none() {
+                put_block(&mut batch, block.block(), block.hash(), Arrival { score, order });
+            }
+        }
+        batch.write_durably()
+    }
+
     /// Stores what a block recorded about the validators. Durable, and to be called before [`Self::put_block`]: whoever
     /// finds the block finds this.
     ///
