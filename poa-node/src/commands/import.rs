@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::mpsc::{self, SyncSender},
     thread,
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use std::{
 use alloy::primitives::B256;
 use anyhow::Context as _;
 use aurum_chain::{Chain, ImportError, Imported};
-use aurum_types::{BlockNumber, SealedBlock};
+use aurum_types::{BlockNumber, HeaderFormat, SealedBlock};
 use serde_json::{Value, json};
 
 use super::{
@@ -27,8 +27,6 @@ use crate::config::{ChainFolder, Options};
 const BATCH_BLOCKS: usize = 256;
 /// Most bytes of blocks handed over at once.
 const BATCH_BYTES: usize = 16 << 20;
-/// Blocks that are here already and are passed over at a time, before progress is told.
-const MOST_KNOWN: u64 = 4_096;
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -63,7 +61,7 @@ pub fn import(args: Import, before: Options, config: Option<PathBuf>) -> anyhow:
     };
     let chain = offline::open(&ChainFolder::resolve(&options)?)?;
     let mut run = Run { chain: &chain, imported: 0, known: 0, started: Instant::now(), told: Instant::now() };
-    let stopped = run.all(&mut BlockFile::new(input, format))?;
+    let stopped = run.all(BlockFile::new(input, format))?;
     Ok(run.report(stopped))
 }
 
@@ -87,89 +85,91 @@ struct Run<'a> {
 #[derive(Default)]
 struct Batch {
     blocks: Vec<SealedBlock>,
-    /// Blocks passed over since they are here already.
-    known: u64,
+    /// Whether the file's block 0 is among them, and this chain's.
+    has_genesis: bool,
     /// What is wrong with the file behind them.
     stopped: Option<Stopped>,
 }
 
-impl Batch {
-    const fn is_last(&self) -> bool {
-        (self.blocks.is_empty() && self.known == 0) || self.stopped.is_some()
-    }
+/// Reads batch by batch. Knows no chain: it may outlive the import, waiting for input that nobody sends.
+struct Source<R> {
+    file: BlockFile<R>,
+    format: HeaderFormat,
+    genesis: B256,
 }
 
-/// Reads the next blocks that are not here yet, and what is wrong behind them. None at the file's end.
-fn read(chain: &Chain, file: &mut BlockFile<impl BufRead>) -> anyhow::Result<Batch> {
-    let mut batch = Batch::default();
-    let mut size = 0;
-    while batch.blocks.len() < BATCH_BLOCKS && size < BATCH_BYTES {
-        let next = match file.next_block() {
-            Ok(Some(next)) => next,
-            Ok(None) => break,
-            Err(error) => {
-                let rule = "file";
-                batch.stopped = Some(Stopped { number: None, hash: None, rule, reason: error.to_string() });
-                break;
+impl<R: BufRead> Source<R> {
+    /// Sends every batch, until the file's end, what is wrong with it, or until nobody takes them.
+    fn send_all(mut self, to: &SyncSender<Batch>) {
+        loop {
+            let batch = self.batch();
+            let is_last = (batch.blocks.is_empty() && !batch.has_genesis) || batch.stopped.is_some();
+            if to.send(batch).is_err() || is_last {
+                return;
             }
-        };
-        let block = match chain.decode(&next) {
-            Ok(block) => block,
-            Err(error) => {
-                let reason = format!("block {} of the file (counted from 1): {error}", file.count());
-                let rule = refusal::rule(&error);
-                batch.stopped = Some(Stopped { number: None, hash: None, rule, reason });
-                break;
-            }
-        };
-        if chain.canonical_hash(block.number())? == Some(block.hash()) {
-            batch.known += 1;
-            if batch.known == MOST_KNOWN {
-                break;
-            }
-            continue;
         }
-        if block.number() == 0 {
-            let expected = chain.genesis_hash();
-            let reason = format!("the file is of the chain with genesis {}, this one's is {expected}", block.hash());
-            let (number, hash) = (Some(0), Some(block.hash()));
-            batch.stopped = Some(Stopped { number, hash, rule: "genesis_hash", reason });
-            break;
-        }
-        size += next.len();
-        batch.blocks.push(block);
     }
-    Ok(batch)
+
+    /// The next blocks, and what is wrong behind them. None at the file's end.
+    fn batch(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let mut size = 0;
+        while batch.blocks.len() < BATCH_BLOCKS && size < BATCH_BYTES {
+            match self.next() {
+                Ok(Some((block, _))) if block.number() == 0 => batch.has_genesis = true,
+                Ok(Some((block, length))) => {
+                    size += length;
+                    batch.blocks.push(block);
+                }
+                Ok(None) => break,
+                Err(stopped) => {
+                    batch.stopped = Some(stopped);
+                    break;
+                }
+            }
+        }
+        batch
+    }
+
+    /// The next block, and how long it is in bytes.
+    fn next(&mut self) -> Result<Option<(SealedBlock, usize)>, Stopped> {
+        let bytes = match self.file.next_block() {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                return Err(Stopped { number: None, hash: None, rule: "file", reason: error.to_string() });
+            }
+        };
+        let block = SealedBlock::decode(&bytes, &self.format).map_err(|error| {
+            let error = ImportError::from(error);
+            let reason = format!("block {} of the file (counted from 1): {error}", self.file.count());
+            Stopped { number: None, hash: None, rule: refusal::rule(&error), reason }
+        })?;
+        if block.number() == 0 && block.hash() != self.genesis {
+            let reason =
+                format!("the file is of the chain with genesis {}, this one's is {}", block.hash(), self.genesis);
+            return Err(Stopped { number: Some(0), hash: Some(block.hash()), rule: "genesis_hash", reason });
+        }
+        Ok(Some((block, bytes.len())))
+    }
 }
 
 impl Run<'_> {
     /// Imports batch by batch, while the next one is read; gives what stopped it.
-    fn all(&mut self, file: &mut BlockFile<impl BufRead + Send>) -> anyhow::Result<Option<Stopped>> {
-        let chain = self.chain;
+    fn all(&mut self, file: BlockFile<impl BufRead + Send + 'static>) -> anyhow::Result<Option<Stopped>> {
+        let source = Source { file, format: *self.chain.header_format(), genesis: self.chain.genesis_hash() };
         let (read_to, batches) = mpsc::sync_channel(1);
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                loop {
-                    let batch = read(chain, file);
-                    let is_last = batch.as_ref().map_or(true, Batch::is_last);
-                    // Nobody takes it: the import has stopped.
-                    if read_to.send(batch).is_err() || is_last {
-                        return;
-                    }
-                }
-            });
-            for batch in batches {
-                let Batch { blocks, known, stopped } = batch?;
-                self.known += known;
-                if let Some(refused) = self.import(blocks)? {
-                    return Ok(Some(refused));
-                }
-                if stopped.is_some() {
-                    return Ok(stopped);
-                }
+        thread::Builder::new().name("read".to_owned()).spawn(move || source.send_all(&read_to))?;
+        for Batch { blocks, has_genesis, stopped } in batches {
+            self.known += u64::from(has_genesis);
+            if let Some(refused) = self.import(blocks)? {
+                return Ok(Some(refused));
             }
-            Ok(None)
-        })
+            if stopped.is_some() {
+                return Ok(stopped);
+            }
+        }
+        Ok(None)
     }
 
     fn import(&mut self, batch: Vec<SealedBlock>) -> anyhow::Result<Option<Stopped>> {

@@ -67,6 +67,11 @@ impl Invalid {
             _ => false,
         }
     }
+
+    /// Whether only the body is wrong, which the block's hash does not cover: with another body the block may be good.
+    pub(crate) const fn is_of_body(&self) -> bool {
+        matches!(self, Self::Block(BlockError::TransactionsRoot { .. } | BlockError::UnclesHash { .. }))
+    }
 }
 
 /// Our own disk, memory or mistake. The node cannot go on.

@@ -185,8 +185,9 @@ impl Importer {
         match &outcome {
             Err(ImportError::Invalid(reason)) => {
                 tracing::warn!(number = at.number, %hash, %reason, "block refused");
-                // What only we find bad may be good elsewhere or later; all else is bad for ever.
-                if !reason.is_our_view() && !matches!(reason, Invalid::KnownBad { .. }) {
+                // What only we find bad may be good elsewhere or later, and a body that is not the header's says nothing
+                // about the header; all else is bad for ever.
+                if !reason.is_our_view() && !reason.is_of_body() && !matches!(reason, Invalid::KnownBad { .. }) {
                     self.bad.put(hash, reason.to_string());
                 }
             }

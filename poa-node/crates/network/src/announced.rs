@@ -1,4 +1,4 @@
-//! Blocks that peers announce: fetched where only a hash came, imported, passed on.
+//! Blocks that peers announce: rebuilt from the pool or fetched where they came without their body, imported, passed on.
 
 use std::{
     collections::HashSet,
@@ -6,13 +6,15 @@ use std::{
 };
 
 use alloy::primitives::B256;
+use aurum_pool::Pool;
 use aurum_types::{HeaderFormat, Score, SealedBlock};
 use libp2p::PeerId;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     BlockSource, Head, Verdict,
+    compact::{Compact, Rebuilt},
     directory::Directory,
     message::{Blocks, Message as _, SyncRequest},
     metrics::Metrics,
@@ -48,6 +50,7 @@ pub(crate) struct Announced {
 /// What the importing task needs.
 pub(crate) struct Parts {
     pub(crate) source: Arc<dyn BlockSource>,
+    pub(crate) pool: Pool,
     pub(crate) asker: Asker,
     pub(crate) format: HeaderFormat,
     pub(crate) directory: Arc<Directory>,
@@ -92,28 +95,70 @@ impl Announced {
 
     /// Takes a hash that is not in the chain: fetches the block if it follows our head closely.
     pub(crate) fn hash(&self, peer: PeerId, head: Head, parts: &Parts, tasks: &TaskTracker) {
+        let Some(turn) = self.turn(peer, head, parts) else { return };
+        let (this, asker, format) = (self.clone(), parts.asker.clone(), parts.format);
+        tasks.spawn(async move {
+            this.fetch(&asker, peer, head.hash, &format).await;
+            drop(turn);
+        });
+    }
+
+    /// Takes a block without its transactions: those of the pool are put in, those that it lacks are asked for. Where that
+    /// fails the block is fetched.
+    pub(crate) fn compact(&self, peer: PeerId, head: Head, compact: Compact, parts: &Parts, tasks: &TaskTracker) {
+        let Some(turn) = self.turn(peer, head, parts) else { return };
+        let (this, asker, pool, format) = (self.clone(), parts.asker.clone(), parts.pool.clone(), parts.format);
+        tasks.spawn(async move {
+            match compact.rebuild(&pool, &asker, peer, &this.metrics).await {
+                Rebuilt::Block(block) => {
+                    this.metrics.blocks_rebuilt.add(1);
+                    this.block(FromPeer { peer, block });
+                }
+                Rebuilt::Lacking => {
+                    this.metrics.blocks_not_rebuilt.add(1);
+                    this.fetch(&asker, peer, head.hash, &format).await;
+                }
+                Rebuilt::Lie(why) => asker.penalise(peer, peer::MALFORMED, why).await,
+            }
+            drop(turn);
+        });
+    }
+
+    /// The right to fetch a block, which nobody else has meanwhile. `None`: it is too far above our head, or too many are
+    /// fetched.
+    fn turn(&self, peer: PeerId, head: Head, parts: &Parts) -> Option<Turn> {
         if head.number > parts.source.status().number.saturating_add(FETCH_WINDOW) {
             self.leave_to_sync(&peer);
-            return;
+            return None;
         }
         let Ok(permit) = Arc::clone(&self.fetches).try_acquire_owned() else {
             self.leave_to_sync(&peer);
-            return;
+            return None;
         };
-        if !self.fetching.lock().expect("nothing panics while holding it").insert(head.hash) {
-            return;
+        let is_first = self.fetching.lock().expect("nothing panics while holding it").insert(head.hash);
+        is_first.then(|| Turn { fetching: Arc::clone(&self.fetching), hash: head.hash, _permit: permit })
+    }
+
+    async fn fetch(&self, asker: &Asker, peer: PeerId, hash: B256, format: &HeaderFormat) {
+        match fetch(asker, peer, hash, format).await {
+            Ok(Some(block)) => self.block(FromPeer { peer, block }),
+            // It changed its mind, or went away; whoever has the block still has the heavier head.
+            Ok(None) => {}
+            Err(why) => asker.penalise(peer, peer::MALFORMED, why).await,
         }
-        let (this, asker, format) = (self.clone(), parts.asker.clone(), parts.format);
-        tasks.spawn(async move {
-            let _permit = permit;
-            match fetch(&asker, peer, head.hash, &format).await {
-                Ok(Some(block)) => this.block(FromPeer { peer, block }),
-                // It changed its mind, or went away; whoever has the block still has the heavier head.
-                Ok(None) => {}
-                Err(why) => asker.penalise(peer, peer::MALFORMED, why).await,
-            }
-            this.fetching.lock().expect("nothing panics while holding it").remove(&head.hash);
-        });
+    }
+}
+
+/// A block that is being fetched.
+struct Turn {
+    fetching: Arc<Mutex<HashSet<B256>>>,
+    hash: B256,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.fetching.lock().expect("nothing panics while holding it").remove(&self.hash);
     }
 }
 

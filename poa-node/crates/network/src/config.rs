@@ -45,7 +45,7 @@ pub struct NetworkConfig {
     pub admit: Option<Arc<Admit>>,
     /// How long a peer may take to answer.
     pub request_timeout: Duration,
-    /// Encoded blocks up to this many bytes are announced whole, larger ones by hash.
+    /// Encoded blocks up to this many bytes are announced whole, larger ones by the hashes of their transactions.
     pub announce_whole: usize,
     /// How far below the lower of two heads their common ancestor is looked for.
     pub max_fork_depth: u64,
@@ -68,7 +68,7 @@ impl NetworkConfig {
             client: concat!("aurum/", env!("CARGO_PKG_VERSION")).to_owned(),
             admit: None,
             request_timeout: Duration::from_secs(10),
-            announce_whole: 1 << 20,
+            announce_whole: 4 << 10,
             max_fork_depth: 65_536,
             ban: Duration::from_secs(300),
         }

@@ -20,6 +20,7 @@
 mod announced;
 mod behaviour;
 mod codec;
+mod compact;
 mod config;
 mod directory;
 mod enode;

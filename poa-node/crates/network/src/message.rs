@@ -7,7 +7,7 @@ use aurum_types::{BlockNumber, Score};
 use crate::ChainStatus;
 
 /// Version of the protocols below; peers of another are refused.
-pub(crate) const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 2;
 /// Numbers one [`SyncRequest::Hashes`] may ask for.
 pub(crate) const MAX_HASHES: usize = 64;
 /// Blocks one [`SyncRequest::Blocks`] is answered with.
@@ -20,6 +20,10 @@ pub(crate) const MAX_TRANSACTIONS: usize = 1_024;
 pub(crate) const MAX_TRANSACTIONS_BYTES: usize = 256 << 10;
 /// Hashes in one [`TxMessage::Offer`].
 pub(crate) const MAX_OFFER: usize = 4_096;
+/// Transactions of a block that is announced by their hashes; one with more is announced by its own hash.
+pub(crate) const MAX_COMPACT: usize = 50_000;
+/// Places one [`SyncRequest::Transactions`] may name. Where more are missing, the whole block is fetched.
+pub(crate) const MAX_MISSING: usize = 1_000;
 /// Bytes of one gossiped message of the engine: the proof of a large validator set is the longest.
 pub(crate) const MAX_GOSSIP_BYTES: u64 = 64 << 10;
 /// Proofs of finality one [`SyncRequest::Proofs`] is answered with.
@@ -62,11 +66,20 @@ pub(crate) struct Status {
     pub(crate) client: String,
 }
 
-/// A block, or only its hash: `block` is empty where it was too large, or is passed on.
+/// A block in one of three forms: whole; its header and the hashes of its transactions, which most peers have (`block`
+/// is the header then); or only its hash, where it is too large or passed on (`block` is empty).
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub(crate) struct Announcement {
     pub(crate) head: Head,
     pub(crate) block: Bytes,
+    pub(crate) transactions: Vec<B256>,
+}
+
+impl Announcement {
+    /// The form without a body.
+    pub(crate) const fn of_head(head: Head) -> Self {
+        Self { head, block: Bytes::new(), transactions: Vec::new() }
+    }
 }
 
 /// A question of sync.
@@ -80,6 +93,15 @@ pub(crate) enum SyncRequest {
     Block(B256),
     /// Proofs of finality of blocks above a height; answered by [`Proofs`].
     Proofs(BlockNumber),
+    /// Transactions at these places of a block, counted from 0; answered by [`Transactions`], empty where the block is not
+    /// there.
+    Transactions { block: B256, places: Vec<u64> },
+}
+
+/// EIP-2718 forms, in the order asked for.
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Transactions {
+    pub(crate) transactions: Vec<Bytes>,
 }
 
 /// What leads somebody at the height asked for to what is final: bytes of the engine, ascending.
@@ -191,7 +213,7 @@ macro_rules! plain {
         }
     )*};
 }
-plain!(Status, Announcement, Hashes, Blocks, Proofs, Wanted);
+plain!(Status, Announcement, Hashes, Blocks, Proofs, Wanted, Transactions);
 
 impl Message for SyncRequest {
     fn to_bytes(&self) -> Vec<u8> {
@@ -200,6 +222,11 @@ impl Message for SyncRequest {
             Self::Blocks { first, count } => tagged(1, &vec![*first, *count]),
             Self::Block(hash) => tagged(2, hash),
             Self::Proofs(above) => tagged(3, above),
+            Self::Transactions { block, places } => {
+                let mut out = tagged(4, block);
+                places.encode(&mut out);
+                out
+            }
         }
     }
 
@@ -218,6 +245,14 @@ impl Message for SyncRequest {
             },
             Some((2, body)) => Ok(Self::Block(decode_all(body)?)),
             Some((3, body)) => Ok(Self::Proofs(decode_all(body)?)),
+            Some((4, mut body)) => {
+                let block = B256::decode(&mut body)?;
+                let places: Vec<u64> = decode_all(body)?;
+                if places.len() > MAX_MISSING {
+                    return Err(Malformed("too many transactions asked for"));
+                }
+                Ok(Self::Transactions { block, places })
+            }
             _ => Err(Malformed("unknown request")),
         }
     }
@@ -298,11 +333,14 @@ mod tests {
             hashes in prop::collection::vec(hash(), 0..40), blobs in prop::collection::vec(bytes(), 0..20),
         ) {
             check(&Status { version: VERSION, network_id, genesis, head, client });
-            check(&Announcement { head, block: block.clone() });
+            check(&Announcement { head, block: block.clone(), transactions: hashes.clone() });
+            check(&Announcement::of_head(head));
             check(&SyncRequest::Hashes(numbers.clone()));
             check(&SyncRequest::Blocks { first: network_id, count: 7 });
             check(&SyncRequest::Block(genesis));
             check(&SyncRequest::Proofs(network_id));
+            check(&SyncRequest::Transactions { block: genesis, places: numbers.clone() });
+            check(&Transactions { transactions: blobs.clone() });
             check(&Proofs { proofs: blobs.clone() });
             check(&Hashes { hashes: hashes.clone() });
             check(&Blocks { blocks: blobs.clone() });

@@ -40,6 +40,12 @@ counters! {
     announced_blocks_deferred,
     /// Blocks imported that were announced.
     blocks_announced_imported,
+    /// Blocks that were announced by hashes of transactions and rebuilt from the pool.
+    blocks_rebuilt,
+    /// Transactions fetched for them since the pool did not have them.
+    transactions_fetched,
+    /// Blocks announced so that had to be fetched whole.
+    blocks_not_rebuilt,
     /// Blocks imported by sync.
     blocks_synced,
     /// Transactions sent in full, one a peer.

@@ -1,14 +1,17 @@
 //! Answers to peers' questions about our chain, on a blocking thread.
 
-use alloy::primitives::B256;
+use alloy::{eips::eip2718::Encodable2718, primitives::B256};
+use aurum_types::{Block, HeaderFormat};
 
 use crate::{
     BlockSource,
-    message::{Blocks, Hashes, MAX_BLOCKS, MAX_BLOCKS_BYTES, MAX_PROOFS, Message as _, Proofs, SyncRequest},
+    message::{
+        Blocks, Hashes, MAX_BLOCKS, MAX_BLOCKS_BYTES, MAX_PROOFS, Message as _, Proofs, SyncRequest, Transactions,
+    },
 };
 
 /// Reads the answer. Bounded in count and bytes whatever is asked.
-pub(crate) fn answer(source: &dyn BlockSource, request: &SyncRequest) -> Vec<u8> {
+pub(crate) fn answer(source: &dyn BlockSource, request: &SyncRequest, format: &HeaderFormat) -> Vec<u8> {
     match request {
         SyncRequest::Hashes(numbers) => {
             let hashes = numbers.iter().map(|number| source.hash_at(*number).unwrap_or(B256::ZERO)).collect();
@@ -31,6 +34,14 @@ pub(crate) fn answer(source: &dyn BlockSource, request: &SyncRequest) -> Vec<u8>
             let mut proofs = source.proofs_above(*above);
             proofs.truncate(MAX_PROOFS);
             Proofs { proofs }.to_bytes()
+        }
+        SyncRequest::Transactions { block, places } => {
+            let block = source.block(*block).and_then(|bytes| Block::decode(&bytes, format).ok());
+            let found = block.and_then(|block| {
+                let at = |place: &u64| block.transactions.get(usize::try_from(*place).ok()?);
+                places.iter().map(|place| at(place).map(|tx| tx.encoded_2718().into())).collect::<Option<Vec<_>>>()
+            });
+            Transactions { transactions: found.unwrap_or_default() }.to_bytes()
         }
         SyncRequest::Block(hash) => Blocks { blocks: source.block(*hash).into_iter().collect() }.to_bytes(),
     }

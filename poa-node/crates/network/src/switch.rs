@@ -182,6 +182,7 @@ pub async fn run(
     let asker = Asker(commands);
     let parts = announced::Parts {
         source: Arc::clone(&source),
+        pool: pool.clone(),
         asker: asker.clone(),
         format: config.header_format,
         directory: Arc::clone(&directory),

@@ -147,6 +147,20 @@ fn a_block_on_a_bad_parent_is_bad_and_one_on_an_unknown_parent_waits_for_it() {
 }
 
 #[test]
+fn another_body_under_an_honest_header_does_not_make_its_block_bad() {
+    let kit = Kit::new(3);
+    let (author, node) = (kit.node(), kit.node());
+    let block = kit.mine(&author, &[transfer(&key(0), 0, Address::repeat_byte(1), 1)]);
+    let without = SealedBlock::seal_slow(Block { transactions: Vec::new(), ..block.block().clone() });
+    assert_eq!(without.hash(), block.hash());
+    for _ in 0..2 {
+        let error = node.import(without.clone()).unwrap_err();
+        assert!(matches!(error, ImportError::Invalid(Invalid::Block(BlockError::TransactionsRoot { .. }))), "{error}");
+    }
+    node.import(block).expect("whoever has the right body is heard");
+}
+
+#[test]
 fn an_early_block_is_not_remembered_as_bad() {
     use aurum_aura::Clock;
     let kit = Kit::new(3);

@@ -12,6 +12,7 @@ use super::{Command, Protocol, Switch};
 use crate::{
     announced::FromPeer,
     behaviour::BehaviourEvent,
+    compact::Compact,
     message::{Announcement, Message as _, SyncRequest, TxMessage, Wanted},
     peer, serve,
 };
@@ -94,7 +95,7 @@ impl Switch {
         }
         let _ = self.swarm.behaviour_mut().blocks.send_response(channel, Vec::new());
         self.metrics.announcements_received.add(1);
-        let Ok(Announcement { head, block }) = Announcement::from_bytes(request) else {
+        let Ok(Announcement { head, block, transactions }) = Announcement::from_bytes(request) else {
             return self.penalise(peer, peer::MALFORMED, "malformed announcement");
         };
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -106,6 +107,12 @@ impl Switch {
         }
         if block.is_empty() {
             return self.announced.hash(peer, head, &self.parts, &self.tasks);
+        }
+        if !transactions.is_empty() {
+            let Some(compact) = Compact::decode(head, &block, transactions, &self.config.header_format) else {
+                return self.penalise(peer, peer::MALFORMED, "announced a header that is not the block's");
+            };
+            return self.announced.compact(peer, head, compact, &self.parts, &self.tasks);
         }
         match SealedBlock::decode(&block, &self.config.header_format) {
             Ok(block) if block.hash() == head.hash && block.number() == head.number => {
@@ -130,8 +137,8 @@ impl Switch {
                     return self.penalise(peer, peer::MALFORMED, "malformed question");
                 };
                 self.metrics.requests_served.add(1);
-                let source = Arc::clone(&self.source);
-                self.in_background(Protocol::Sync, channel, move || (serve::answer(&*source, &request), None));
+                let (source, format) = (Arc::clone(&self.source), self.config.header_format);
+                self.in_background(Protocol::Sync, channel, move || (serve::answer(&*source, &request, &format), None));
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
                 self.answered(peer);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::B256;
 use aurum_pool::Pooled;
 use aurum_types::{Score, SealedBlock};
 use libp2p::PeerId;
@@ -10,21 +10,19 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{POOLED_PER_TURN, Switch};
 use crate::{
-    Head,
+    Head, compact,
     message::{Announcement, Message as _, TxMessage, Wanted},
     peer,
 };
 
 impl Switch {
-    /// Tells everybody about a block of ours: whole, or by hash if it is large.
+    /// Tells everybody about a block of ours: by its header and the hashes of its transactions, or whole if there are few.
     pub(super) fn announce_own(&mut self, block: &SealedBlock) {
         let status = self.source.status();
         let score = if status.hash == block.hash() { status.score } else { Score::default() };
         let head = Head::new(block.number(), block.hash(), score);
-        let encoded = block.block().encode();
-        let body = if encoded.len() <= self.config.announce_whole { encoded } else { Bytes::new() };
         self.told_head = block.hash();
-        self.announce(head, &body, None);
+        self.announce(&compact::announcement(head, block, self.config.announce_whole), None);
     }
 
     /// Passes on the hash of a block that came from a peer. Peers that lack it fetch it, so that it gets through a
@@ -33,7 +31,7 @@ impl Switch {
         if head.hash == self.source.status().hash {
             self.told_head = head.hash;
         }
-        self.announce(head, &Bytes::new(), Some(from));
+        self.announce(&Announcement::of_head(head), Some(from));
     }
 
     /// Tells the head if it changed in any other way: by sync, or when an announcement was lost.
@@ -41,12 +39,12 @@ impl Switch {
         let status = self.source.status();
         if status.hash != self.told_head {
             self.told_head = status.hash;
-            self.announce(status.into(), &Bytes::new(), None);
+            self.announce(&Announcement::of_head(status.into()), None);
         }
     }
 
-    fn announce(&mut self, head: Head, block: &Bytes, except: Option<PeerId>) {
-        let message = Announcement { head, block: block.clone() }.to_bytes();
+    fn announce(&mut self, announcement: &Announcement, except: Option<PeerId>) {
+        let (head, message) = (announcement.head, announcement.to_bytes());
         let protocol = &mut self.swarm.behaviour_mut().blocks;
         for (peer, state) in &mut self.peers {
             if !state.ready || Some(*peer) == except || state.known_blocks.contains(&head.hash) {
@@ -72,7 +70,7 @@ impl Switch {
         if state.known_blocks.put(head.hash, ()).is_none() {
             state.announcing += 1;
             self.metrics.announcements_sent.add(1);
-            let message = Announcement { head, block: Bytes::new() }.to_bytes();
+            let message = Announcement::of_head(head).to_bytes();
             self.swarm.behaviour_mut().blocks.send_request(&peer, message);
         }
     }
