@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use aurum_aura::{Clock, SystemClock};
 use aurum_chain::{Chain, ChainConfig, ChainError, Fault, Gate};
 use aurum_network::{NetworkError, NetworkHandle};
-use aurum_rpc::{DevApi, FinalityApi, NoPeers, PeersApi, RpcError, RpcHandle, SealingApi, Services};
+use aurum_rpc::{DevApi, FinalityApi, NoPeers, PeersApi, RpcError, RpcHandle, SealingApi, ServedListener, Services};
 use prometheus_client::registry::Registry;
 use tokio::{sync::mpsc, task};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -72,6 +72,8 @@ pub struct NodeHandle {
     pub ws: Option<SocketAddr>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// Listeners of JSON-RPC with a policy of their own.
+    pub listeners: Vec<ServedListener>,
     /// The chain, for tests and tools inside the process.
     pub chain: Chain,
     /// The author, if this node seals.
@@ -197,6 +199,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         http: rpc.http,
         ws: rpc.ws,
         metrics: rpc.metrics,
+        listeners: rpc.listeners.clone(),
         chain,
         author,
         network,

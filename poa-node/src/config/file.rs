@@ -11,6 +11,7 @@ use toml::{Table, Value};
 
 use super::{
     ConfigError,
+    listeners::{self, Audience, ListenerKeys, ListenerSection},
     options::{Options, Words, quantity},
 };
 
@@ -112,7 +113,8 @@ const IGNORED_KEYS: [(&str, &[&str]); 8] = [
 /// [`ConfigError`] when the file cannot be read, is no TOML, or a value is not what its key demands.
 pub(super) fn read(path: &Path) -> Result<(Options, Vec<String>), ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    let (options, warnings) = parse(&text).map_err(|reason| ConfigError::File { path: path.to_owned(), reason })?;
+    let (mut options, warnings) = parse(&text).map_err(|reason| ConfigError::File { path: path.to_owned(), reason })?;
+    listeners::with_paths_from(&mut options.listeners, path);
     let folder = path.parent().unwrap_or(Path::new(""));
     Ok((with_paths_from(options, folder), warnings))
 }
@@ -133,6 +135,19 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
     let mut metrics = section("metrics")?;
     let mut mining = section("mining")?;
     let mut misc = section("misc")?;
+    let mut listeners = Vec::new();
+    for audience in Audience::ALL {
+        let name = audience.section();
+        match rpc.table.remove(name.trim_start_matches("rpc.")) {
+            None => {}
+            Some(Value::Table(table)) => {
+                let (keys, unknown) = listener(Section { name, table })?;
+                warnings.extend(unknown);
+                listeners.push(ListenerSection { audience, file: PathBuf::new(), keys });
+            }
+            Some(_) => return Err(format!("[{name}] must be a section")),
+        }
+    }
 
     let options = Options {
         chain: parity.parsed("chain")?,
@@ -184,6 +199,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         metrics_port: metrics.parsed("port")?,
         metrics_interface: metrics.parsed("interface")?,
         logging: misc.parsed("logging")?,
+        listeners,
     };
     for section in [parity, account, network, rpc, websockets, metrics, mining, misc] {
         warnings.extend(section.unknown());
@@ -192,6 +208,31 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         warnings.push(format!("unknown section [{name}]"));
     }
     Ok((options, warnings))
+}
+
+/// A section of a listener, and what in it nobody understands.
+fn listener(mut section: Section) -> Result<(ListenerKeys, Vec<String>), String> {
+    let keys = ListenerKeys {
+        port: section.parsed("port")?,
+        interface: section.parsed("interface")?,
+        apis: section.parsed("apis")?,
+        cors: section.parsed("cors")?,
+        hosts: section.parsed("hosts")?,
+        domains: section.parsed("domains")?,
+        token_ttl: section.parsed("token_ttl")?,
+        api_keys: section.parsed("api_keys")?,
+        own_transactions_only: section.parsed("own_transactions_only")?,
+        requests_per_second: section.parsed("requests_per_second")?,
+        burst: section.parsed("burst")?,
+        concurrent: section.parsed("concurrent")?,
+        max_connections: section.parsed("max_connections")?,
+        max_payload: section.parsed("max_payload")?,
+        batch_size: section.parsed("batch_size")?,
+        call_gas: section.number("call_gas")?,
+        log_blocks: section.parsed("log_blocks")?,
+        request_time: section.parsed("request_time")?,
+    };
+    Ok((keys, section.unknown()))
 }
 
 struct Section {

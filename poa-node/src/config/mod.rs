@@ -3,6 +3,7 @@
 //! Precedence: command line, `AURUM_*` environment, TOML file, default.
 
 mod file;
+mod listeners;
 mod options;
 
 use std::{
@@ -23,6 +24,7 @@ use aurum_types::{
     spec::{ParseOptions, SpecError},
 };
 
+pub use listeners::{Audience, ListenerKeys, ListenerSection};
 pub use options::{Options, Words};
 
 use crate::{
@@ -409,9 +411,12 @@ fn rpc(options: &Options) -> Result<RpcConfig, ConfigError> {
     };
     let mut limits = usual.limits.clone();
     limits.connections = options.ws_max_connections.unwrap_or(limits.connections);
+    let http = (!options.no_jsonrpc.unwrap_or(false)).then_some(http);
+    let ws = (!options.no_ws.unwrap_or(false)).then_some(ws);
     Ok(RpcConfig {
-        http: (!options.no_jsonrpc.unwrap_or(false)).then_some(http),
-        ws: (!options.no_ws.unwrap_or(false)).then_some(ws),
+        http,
+        ws,
+        listeners: listeners::listeners(&options.listeners, options.ports_shift.unwrap_or(0), [http, ws])?,
         metrics: with_metrics.then_some(scrape),
         apis,
         cors: Origins::parse(&both(&options.jsonrpc_cors, &options.ws_origins)),

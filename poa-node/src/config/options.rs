@@ -4,6 +4,8 @@ use std::{path::PathBuf, str::FromStr};
 
 use alloy::primitives::Address;
 
+use super::listeners::ListenerSection;
+
 /// Declares [`Options`] with `or`, so that no field can be forgotten when two sources are put together.
 macro_rules! options {
     ($($(#[$attr:meta])* $name:ident: $kind:ty,)*) => {
@@ -12,13 +14,17 @@ macro_rules! options {
         #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
         pub struct Options {
             $($(#[$attr])* #[arg(long)] pub $name: Option<$kind>,)*
+            /// Listeners with a policy of their own, which stand in the file only.
+            #[arg(skip)]
+            pub listeners: Vec<ListenerSection>,
         }
 
         impl Options {
             /// What is set here, else what `fallback` sets.
             #[must_use]
             pub fn or(self, fallback: Self) -> Self {
-                Self { $($name: self.$name.or(fallback.$name),)* }
+                let listeners = if self.listeners.is_empty() { fallback.listeners } else { self.listeners };
+                Self { $($name: self.$name.or(fallback.$name),)* listeners }
             }
         }
     };

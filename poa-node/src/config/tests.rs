@@ -4,6 +4,7 @@ use clap::Parser as _;
 
 use super::*;
 use crate::cli::Args;
+use aurum_rpc::Access;
 
 fn options(args: &[&str]) -> Options {
     Args::parse_from(["poa-node"].iter().chain(args)).options
@@ -228,4 +229,67 @@ fn a_keystore_is_found_in_a_folder_of_another_name() {
     let config =
         resolve(folder.path(), &["--engine-signer", address, "--password", password.to_str().unwrap()]).unwrap();
     assert_eq!(config.sealing.unwrap().signer.address(), address.parse::<Address>().unwrap());
+}
+
+fn with_file(folder: &Path, text: &str) -> Result<RpcConfig, ConfigError> {
+    let file = folder.join("node.toml");
+    fs::write(&file, text).unwrap();
+    let (merged, warnings) = Options::default().with_file(Some(&file))?;
+    assert_eq!(warnings, Vec::<String>::new());
+    rpc(&merged)
+}
+
+#[test]
+fn without_sections_for_it_there_is_no_other_listener() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(with_file(folder.path(), "[rpc]\ninterface = \"all\"\n").unwrap().listeners.is_empty());
+}
+
+#[test]
+fn a_section_makes_a_listener_with_its_policy() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("api-keys");
+    fs::write(&keys, format!("explorer 0x{} {}\n", "07".repeat(20), "ab".repeat(32))).unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = "[rpc]\napis = \"eth\"\n[rpc.members]\nport = 1\ninterface = \"all\"\ndomains = [\"rpc.acme.example\"]\n\
+                token_ttl = 60\napi_keys = \"api-keys\"\nown_transactions_only = true\nrequests_per_second = 7\n\
+                log_blocks = 9\nrequest_time = 5\n[rpc.public]\n[rpc.admin]\n[misc]\nports_shift = 10\n";
+    let rpc = with_file(folder.path(), text).unwrap();
+    let [public, members, admin] = &rpc.listeners[..] else { panic!("{:?}", rpc.listeners) };
+    assert_eq!((public.address, admin.address), ("127.0.0.1:8565".parse().unwrap(), "127.0.0.1:8567".parse().unwrap()));
+    assert!(matches!((&public.access, &admin.access), (Access::Public, Access::Admin)));
+    assert!(!public.apis.serves("evm_mine") && admin.apis.serves("evm_mine") && admin.quota.is_none());
+    assert_eq!(members.address, "0.0.0.0:11".parse().unwrap());
+    let Access::Members { login, own_transactions_only: true } = &members.access else {
+        panic!("{:?}", members.access)
+    };
+    assert_eq!((login.token_ttl, login.api_keys.len()), (Duration::from_secs(60), 1));
+    assert!(members.hosts.admit("rpc.acme.example") && !members.hosts.admit("evil.example"));
+    assert_eq!(members.quota.unwrap().per_second, 7);
+    assert_eq!((members.limits.log_blocks, members.limits.request_time), (9, Duration::from_secs(5)));
+}
+
+#[test]
+fn a_listener_that_would_not_keep_its_word_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("[rpc.admin]\ninterface = \"all\"", "[rpc.admin] interface: administrators are served on loopback only"),
+        ("[rpc.members]\ninterface = \"all\"", "[rpc.members] domains: needed"),
+        ("[rpc.members]\ndomains = [\"https://a.example/\"]", "[rpc.members] domains: \"https://a.example/\""),
+        ("[rpc.members]\ntoken_ttl = 0", "[rpc.members] token_ttl: between"),
+        ("[rpc.members]\napi_keys = \"none\"", "[rpc.members] api_keys: cannot read"),
+        ("[rpc.public]\napis = [\"ethh\"]", "[rpc.public] apis: unknown API"),
+        ("[rpc.public]\nport = 70000", "[rpc.public] port = 70000"),
+        ("[rpc]\npublic = 3", "[rpc.public] must be a section"),
+        ("[rpc]\ninterface = \"all\"\n[rpc.members]", "[rpc.members] is in vain while [rpc] or [websockets]"),
+        ("[websockets]\ninterface = \"all\"\n[rpc.members]", "[rpc.members] is in vain while [rpc] or [websockets]"),
+    ];
+    for (text, expected) in cases {
+        let error = with_file(folder.path(), text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let disabled = "[rpc]\ninterface = \"all\"\ndisable = true\n[rpc.members]\n";
+    assert_eq!(with_file(folder.path(), disabled).unwrap().listeners.len(), 1);
 }

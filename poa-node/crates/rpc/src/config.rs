@@ -7,6 +7,10 @@ use std::{
     time::Duration,
 };
 
+use aurum_chain::view::MAX_LOG_BLOCKS;
+
+use crate::access::ListenerConfig;
+
 /// Every namespace there is, in the order `rpc_modules` lists them.
 pub const NAMESPACES: [&str; 16] = [
     "anvil", "aura", "debug", "eth", "evm", "finality", "hardhat", "net", "ots", "parity", "perm", "personal", "rpc",
@@ -28,8 +32,10 @@ pub struct RpcConfig {
     pub cors: Origins,
     /// Names by which this node may be called, besides IP addresses.
     pub hosts: Hosts,
-    /// Limits.
+    /// Limits of HTTP and WebSocket.
     pub limits: Limits,
+    /// Listeners besides these two, each with a policy of its own.
+    pub listeners: Vec<ListenerConfig>,
     /// When `/ready` says no.
     pub readiness: Readiness,
     /// `web3_clientVersion`: `Aurum/v0.1.0/linux-x86_64/rust1.95`.
@@ -48,6 +54,7 @@ impl Default for RpcConfig {
             cors: Origins::default(),
             hosts: Hosts::default(),
             limits: Limits::default(),
+            listeners: Vec::new(),
             readiness: Readiness::default(),
             client_version: format!(
                 "Aurum/v{}/{}-{}",
@@ -92,6 +99,11 @@ pub struct Limits {
     pub proof_slots: usize,
     /// Blocks in one `eth_feeHistory`.
     pub fee_history: u64,
+    /// Blocks that one `eth_getLogs` looks at.
+    pub log_blocks: u64,
+    /// How long one request may take, waiting included. What has begun then goes on to its end, unanswered, and keeps its
+    /// worker until then: gas is what bounds a call's work.
+    pub request_time: Duration,
     /// Polling filters of all clients together.
     pub filters: usize,
     /// How long a filter lives without being polled.
@@ -117,6 +129,8 @@ impl Default for Limits {
             trace_blocks: 1000,
             proof_slots: 1024,
             fee_history: 1024,
+            log_blocks: MAX_LOG_BLOCKS,
+            request_time: Duration::from_secs(30),
             filters: 4096,
             filter_ttl: Duration::from_secs(300),
         }
@@ -298,7 +312,7 @@ impl Hosts {
 }
 
 /// The name without port and without the brackets of IPv6.
-fn host_name(host: &str) -> &str {
+pub(crate) fn host_name(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split_once(']').map_or(rest, |(name, _)| name);
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use alloy::primitives::B256;
 use aurum_chain::{Admin, Denied, Gate, Grant, Identity, Read, Submit, View};
-use aurum_types::{BlockNumber, Transaction};
+use aurum_types::{BlockNumber, Transaction, recover_sender};
 
 use crate::{
     config::{Apis, Limits},
     dev::DevApi,
-    error::Answer,
+    error::{Answer, Failure},
     filters::Filters,
     finality::FinalityApi,
     metrics::RpcMetrics,
@@ -29,6 +29,8 @@ pub(crate) struct Context {
     /// The author, if this node seals.
     pub(crate) sealing: Option<Arc<dyn SealingApi>>,
     pub(crate) filters: Filters,
+    /// Whether transactions have to be signed by the account that hands them in.
+    own_transactions_only: bool,
     pub(crate) limits: Limits,
     pub(crate) apis: Apis,
     pub(crate) client_version: String,
@@ -37,12 +39,14 @@ pub(crate) struct Context {
     pub(crate) started_at: BlockNumber,
 }
 
-/// What a [`Context`] is made of besides the gate.
+/// What a [`Context`] is made of besides the gate: what a listener shares with the others, and what is its own.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) peers: Arc<dyn PeersApi>,
     pub(crate) dev: Option<Arc<dyn DevApi>>,
     pub(crate) finality: Option<Arc<dyn FinalityApi>>,
     pub(crate) sealing: Option<Arc<dyn SealingApi>>,
+    pub(crate) own_transactions_only: bool,
     pub(crate) limits: Limits,
     pub(crate) apis: Apis,
     pub(crate) client_version: String,
@@ -51,10 +55,24 @@ pub(crate) struct Parts {
 
 impl Context {
     pub(crate) fn new(gate: Gate, parts: Parts) -> Self {
-        let Parts { peers, dev, finality, sealing, limits, apis, client_version, metrics } = parts;
+        let Parts { peers, dev, finality, sealing, own_transactions_only, limits, apis, client_version, metrics } =
+            parts;
         let filters = Filters::new(limits.filters, limits.filter_ttl);
         let started_at = gate.grant_read(&Identity::Local).map_or(0, |grant| gate.view(&grant).head().latest.number);
-        Self { gate, peers, dev, finality, sealing, filters, limits, apis, client_version, metrics, started_at }
+        Self {
+            gate,
+            peers,
+            dev,
+            finality,
+            sealing,
+            filters,
+            own_transactions_only,
+            limits,
+            apis,
+            client_version,
+            metrics,
+            started_at,
+        }
     }
 
     /// Everything that can be read, for the holder of a grant.
@@ -64,7 +82,26 @@ impl Context {
 
     /// Pools a signed transaction for the holder of a grant.
     pub(crate) fn submit(&self, grant: &Grant<Submit>, transaction: Transaction) -> Answer<B256> {
+        self.check_owner(grant, &transaction)?;
         Ok(self.gate.submit(grant, transaction)?)
+    }
+
+    /// Refuses another account's transaction where the listener takes everybody's own only. Recovers the sender once more
+    /// there.
+    fn check_owner(&self, grant: &Grant<Submit>, transaction: &Transaction) -> Answer<()> {
+        let identity = grant.identity();
+        match identity {
+            Identity::Address(account) if self.own_transactions_only && recover_sender(transaction)? != account => {
+                Err(Failure::Denied(Denied {
+                    identity,
+                    reason: "NOT_YOUR_TRANSACTION",
+                    needed: "submit",
+                    contract: None,
+                    block: None,
+                }))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Asks the gate for what a handler demands.

@@ -9,9 +9,11 @@
 //! | 3 | a call reverted; `data` is the revert data |
 //! | −32000 | everything geth answers with it, in geth's words: clients match the text |
 //! | −32010 | a transaction its sender has no right for (Parity's code); `data` says what is missing |
-//! | −32005 | a limit of this node |
+//! | −32005 | a limit of this node; where trying again later helps, `data` says why and when |
 //! | −40100 | the caller may not do this here |
 //! | −38010 … −38026 | `eth_simulateV1`: what no block can hold (execution-apis) |
+
+use std::time::Duration;
 
 use alloy::primitives::{Bytes, U64};
 use aurum_chain::{Denied as AccessDenied, ReadError, SubmitError, TraceError};
@@ -69,12 +71,30 @@ pub enum Failure {
     /// A limit of this node: what, and how much.
     #[error("{0}")]
     Limit(String),
+    /// This node has as much to do, or to keep, as it may; later it has not.
+    #[error("{message}")]
+    Busy {
+        /// What is full, and what to do.
+        message: String,
+        /// Stable word for programs: `NODE_BUSY`, `POOL_FULL` or `SENDER_FULL`.
+        reason: &'static str,
+        /// When trying again makes sense, if that can be told.
+        retry_after: Option<Duration>,
+    },
     /// The caller may not do this here.
     #[error("{0}")]
     Denied(#[from] AccessDenied),
     /// A simulation that makes no sense: execution-apis' code, and why.
     #[error("{1}")]
     Simulation(i32, String),
+    /// The caller did not prove who it is.
+    #[error("{message}")]
+    Login {
+        /// Stable word for programs, such as `LOGIN_REQUIRED` (docs/rpc-access.md lists them).
+        reason: &'static str,
+        /// What is wrong with what it gave.
+        message: String,
+    },
     /// Ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -92,8 +112,8 @@ impl Failure {
             Self::UnknownBlock | Self::UnknownFilter | Self::Server(_) => SERVER,
             Self::Reverted(_) => REVERTED,
             Self::NotPermitted(_) => NOT_PERMITTED,
-            Self::Limit(_) => LIMIT,
-            Self::Denied(_) => DENIED,
+            Self::Limit(_) | Self::Busy { .. } => LIMIT,
+            Self::Denied(_) | Self::Login { .. } => DENIED,
             Self::Simulation(code, _) => *code,
             Self::Internal(_) => INTERNAL,
         }
@@ -103,6 +123,8 @@ impl Failure {
         match self {
             Self::Reverted(output) => Some(json!(output)),
             Self::NotPermitted(denied) => Some(denied_data(denied)),
+            Self::Busy { reason, retry_after, .. } => Some(busy_data(reason, *retry_after)),
+            Self::Login { reason, .. } => Some(json!({ "reason": reason, "needed": "login" })),
             Self::Denied(denied) => Some(json!({
                 "reason": denied.reason,
                 "needed": denied.needed,
@@ -123,6 +145,16 @@ pub(crate) fn denied_data(denied: &Denied) -> Value {
         "contract": denied.contract,
         "block": denied.block,
     })
+}
+
+/// `data` of −32005 where it passes: `{"reason":"POOL_FULL","retryAfterMs":1000}`, the time only where it can be told.
+fn busy_data(reason: &str, retry_after: Option<Duration>) -> Value {
+    match retry_after {
+        Some(after) => {
+            json!({ "reason": reason, "retryAfterMs": u64::try_from(after.as_millis()).unwrap_or(u64::MAX) })
+        }
+        None => json!({ "reason": reason }),
+    }
 }
 
 impl From<Failure> for ErrorObjectOwned {

@@ -1,15 +1,16 @@
 //! Filters of clients that poll (`eth_newFilter` and its kin).
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use alloy::{
-    primitives::{B128, B256, U128},
+    primitives::{Address, B128, B256, U128},
     rpc::types::Filter,
 };
+use aurum_chain::Identity;
 
 use crate::{
     cursor::Cursor,
@@ -30,7 +31,8 @@ pub(crate) enum Waiting {
     Pending { next: u64, full: bool },
 }
 
-/// All filters of all clients. Ids are random: they cannot be guessed, so nobody polls another's.
+/// All filters of a listener's clients. Ids are random: they cannot be guessed, so nobody polls another's; that of an account
+/// is that account's, and ends with its right to read.
 #[derive(Debug)]
 pub(crate) struct Filters {
     entries: Mutex<HashMap<U128, Entry>>,
@@ -41,6 +43,8 @@ pub(crate) struct Filters {
 
 #[derive(Debug)]
 struct Entry {
+    /// The account that made it, if it was one that logged in.
+    owner: Option<Address>,
     waiting: Arc<Mutex<Waiting>>,
     polled: Instant,
 }
@@ -55,7 +59,7 @@ impl Filters {
     ///
     /// # Errors
     /// [`Failure::Limit`].
-    pub(crate) fn install(&self, waiting: Waiting) -> Answer<U128> {
+    pub(crate) fn install(&self, owner: Identity, waiting: Waiting) -> Answer<U128> {
         let mut entries = lock(&self.entries);
         let now = Instant::now();
         entries.retain(|_, entry| now.duration_since(entry.polled) < self.ttl);
@@ -63,7 +67,7 @@ impl Filters {
             return Err(Failure::Limit(format!("too many filters: this node keeps at most {}", self.most)));
         }
         let id = U128::from_be_bytes(B128::random().0);
-        entries.insert(id, Entry { waiting: Arc::new(Mutex::new(waiting)), polled: now });
+        entries.insert(id, Entry { owner: account(owner), waiting: Arc::new(Mutex::new(waiting)), polled: now });
         Ok(id)
     }
 
@@ -71,20 +75,40 @@ impl Filters {
     ///
     /// # Errors
     /// [`Failure::UnknownFilter`].
-    pub(crate) fn poll(&self, id: U128) -> Answer<Arc<Mutex<Waiting>>> {
+    pub(crate) fn poll(&self, owner: Identity, id: U128) -> Answer<Arc<Mutex<Waiting>>> {
         let mut entries = lock(&self.entries);
         let now = Instant::now();
         let entry = entries
             .get_mut(&id)
-            .filter(|entry| now.duration_since(entry.polled) < self.ttl)
+            .filter(|entry| now.duration_since(entry.polled) < self.ttl && entry.owner == account(owner))
             .ok_or(Failure::UnknownFilter)?;
         entry.polled = now;
         Ok(Arc::clone(&entry.waiting))
     }
 
     /// Forgets it; whether there was one.
-    pub(crate) fn remove(&self, id: U128) -> bool {
-        lock(&self.entries).remove(&id).is_some()
+    pub(crate) fn remove(&self, owner: Identity, id: U128) -> bool {
+        let mut entries = lock(&self.entries);
+        let is_owners = entries.get(&id).is_some_and(|entry| entry.owner == account(owner));
+        is_owners && entries.remove(&id).is_some()
+    }
+
+    /// The accounts that have filters.
+    pub(crate) fn owners(&self) -> HashSet<Address> {
+        lock(&self.entries).values().filter_map(|entry| entry.owner).collect()
+    }
+
+    /// Forgets all filters of an account.
+    pub(crate) fn forget(&self, owner: Address) {
+        lock(&self.entries).retain(|_, entry| entry.owner != Some(owner));
+    }
+}
+
+/// The account that logged in, if one did.
+const fn account(identity: Identity) -> Option<Address> {
+    match identity {
+        Identity::Address(account) => Some(account),
+        Identity::Local | Identity::Anonymous | Identity::Public | Identity::Stranger => None,
     }
 }
 
@@ -132,7 +156,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::time::Duration;
 
-    use alloy::primitives::{B256, U128};
+    use alloy::primitives::{Address, B256, U128};
+    use aurum_chain::Identity;
 
     use super::{Filters, PENDING_KEPT, PendingFeed, Waiting};
     use crate::error::LIMIT;
@@ -142,21 +167,37 @@ mod tests {
     #[test]
     fn a_filter_lives_until_removed() {
         let filters = Filters::new(10, Duration::from_secs(60));
-        let id = filters.install(PENDING).unwrap();
-        filters.poll(id).unwrap();
-        assert!(filters.poll(id.wrapping_add(U128::from(1))).is_err());
-        assert!(filters.remove(id) && !filters.remove(id));
-        assert!(filters.poll(id).is_err());
+        let id = filters.install(Identity::Local, PENDING).unwrap();
+        filters.poll(Identity::Local, id).unwrap();
+        assert!(filters.poll(Identity::Local, id.wrapping_add(U128::from(1))).is_err());
+        assert!(filters.remove(Identity::Local, id) && !filters.remove(Identity::Local, id));
+        assert!(filters.poll(Identity::Local, id).is_err());
+    }
+
+    #[test]
+    fn an_accounts_filter_is_nobody_elses_and_goes_with_its_right() {
+        let filters = Filters::new(10, Duration::from_secs(60));
+        let (one, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let id = filters.install(Identity::Address(one), PENDING).unwrap();
+        let of_other = filters.install(Identity::Address(other), PENDING).unwrap();
+        for stranger in [Identity::Address(other), Identity::Local, Identity::Anonymous] {
+            assert!(filters.poll(stranger, id).is_err() && !filters.remove(stranger, id));
+        }
+        filters.poll(Identity::Address(one), id).unwrap();
+        assert_eq!(filters.owners(), [one, other].into());
+        filters.forget(one);
+        assert!(filters.poll(Identity::Address(one), id).is_err());
+        filters.poll(Identity::Address(other), of_other).unwrap();
     }
 
     #[test]
     fn filters_time_out_and_make_room() {
         let filters = Filters::new(1, Duration::from_millis(30));
-        let first = filters.install(PENDING).unwrap();
-        assert_eq!(filters.install(PENDING).unwrap_err().code(), LIMIT);
+        let first = filters.install(Identity::Local, PENDING).unwrap();
+        assert_eq!(filters.install(Identity::Local, PENDING).unwrap_err().code(), LIMIT);
         std::thread::sleep(Duration::from_millis(40));
-        assert!(filters.poll(first).is_err());
-        filters.install(PENDING).unwrap();
+        assert!(filters.poll(Identity::Local, first).is_err());
+        filters.install(Identity::Local, PENDING).unwrap();
     }
 
     #[test]

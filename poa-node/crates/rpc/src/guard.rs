@@ -4,28 +4,50 @@ use std::{net::SocketAddr, sync::Arc};
 
 use aurum_chain::Identity;
 use axum::{
-    extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    Json,
+    extract::{ConnectInfo, OriginalUri, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use jsonrpsee::types::ErrorObjectOwned;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{
+    caller::Caller,
     config::{Hosts, Origins},
+    error::Failure,
     layer::Transport,
+    login::Logins,
     server::Remote,
 };
+
+/// Where a proof stands in a path: `/k/TOKEN`.
+const PATH_PROOF: &str = "/k/";
 
 /// What every request is measured against.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     pub(crate) hosts: Hosts,
     pub(crate) origins: Origins,
+    pub(crate) policy: Policy,
+}
+
+/// For whom a listener is.
+#[derive(Clone, Debug)]
+pub(crate) enum Policy {
+    /// Everybody reads; who is on this machine administers, unless there is a listener for that.
+    Open { administers: bool },
+    /// Everybody reads what 0x0 may.
+    Public,
+    /// Accounts that proved themselves.
+    Members(Arc<Logins>),
+    /// Who is on this machine.
+    Admin,
 }
 
 /// Refuses strange `Host` names (DNS rebinding) and pages that may not open a WebSocket (browsers do not apply CORS to
-/// those), and notes who is asking.
+/// those), and notes who is asking. Proofs end here: what is behind the guard sees neither header nor path.
 pub(crate) async fn check(
     State(guard): State<Arc<Guard>>,
     ConnectInfo(Remote(remote)): ConnectInfo<Remote>,
@@ -47,15 +69,89 @@ pub(crate) async fn check(
         let message = format!("Pages of {origin:?} may not call this node; add it with --ws-origins.\n");
         return (StatusCode::FORBIDDEN, message).into_response();
     }
-    let identity = identity(remote, request.headers());
+    let caller = match caller(&guard.policy, remote, &request) {
+        Ok(caller) => caller,
+        Err(failure) => return refusal(StatusCode::UNAUTHORIZED, failure),
+    };
+    forget_proof(&guard.policy, &mut request);
     let transport = if upgrade { Transport::WebSocket } else { Transport::Http };
-    request.extensions_mut().insert(identity);
+    request.extensions_mut().insert(caller);
     request.extensions_mut().insert(transport);
     next.run(request).await
 }
 
+/// Who asks, by the listener's policy.
+fn caller(policy: &Policy, remote: SocketAddr, request: &Request) -> Result<Caller, Failure> {
+    let headers = request.headers();
+    let identity = match policy {
+        Policy::Open { administers: true } => local_or(Identity::Anonymous, remote, headers),
+        Policy::Open { administers: false } => Identity::Anonymous,
+        Policy::Public => Identity::Public,
+        Policy::Admin => local_or(Identity::Stranger, remote, headers),
+        Policy::Members(logins) => {
+            if without_login(request.uri().path()) {
+                Identity::Stranger
+            } else {
+                return member(logins, request);
+            }
+        }
+    };
+    Ok(Caller::at(remote.ip(), identity))
+}
+
+/// What proved the caller is of no use to anybody behind the guard, and might be logged there.
+fn forget_proof(policy: &Policy, request: &mut Request) {
+    if !matches!(policy, Policy::Members(_)) || without_login(request.uri().path()) {
+        return;
+    }
+    request.headers_mut().remove(header::AUTHORIZATION);
+    if request.uri().path().starts_with(PATH_PROOF) {
+        *request.uri_mut() = Uri::from_static("/");
+        request.extensions_mut().remove::<OriginalUri>();
+    }
+}
+
+/// What a listener for members answers to everybody: whether the node is alive, and how to log in.
+fn without_login(path: &str) -> bool {
+    matches!(path, "/health" | "/ready" | "/auth/challenge" | "/auth/login" | "/auth/logout")
+}
+
+fn member(logins: &Logins, request: &Request) -> Result<Caller, Failure> {
+    let in_path = request.uri().path().strip_prefix(PATH_PROOF).map(|rest| rest.trim_end_matches('/'));
+    let Some(proof) = bearer(request.headers()).or(in_path) else {
+        return Err(Failure::Login {
+            reason: "LOGIN_REQUIRED",
+            message: "Request is not permitted. Log in (POST /auth/challenge, /auth/login) and send the token as \
+                      Authorization: Bearer, or in the path as /k/TOKEN"
+                .to_owned(),
+        });
+    };
+    logins.recognise(proof).ok_or_else(|| Failure::Login {
+        reason: "TOKEN_UNKNOWN",
+        message: "Request is not permitted. The token or key is unknown, or its session has ended: log in again"
+            .to_owned(),
+    })
+}
+
+/// The proof in `Authorization: Bearer PROOF`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, proof) = text(headers, &header::AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| proof.trim())
+}
+
+/// A refusal before anything was read: an error of JSON-RPC without id.
+pub(crate) fn refusal(status: StatusCode, failure: Failure) -> Response {
+    let error = ErrorObjectOwned::from(failure);
+    let body = serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": error });
+    let mut response = (status, Json(body)).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
 /// Local is who connects over loopback by itself: neither through a proxy nor from a page in a browser.
-fn identity(remote: SocketAddr, headers: &HeaderMap) -> Identity {
+fn local_or(other: Identity, remote: SocketAddr, headers: &HeaderMap) -> Identity {
     const FORWARDED: [HeaderName; 4] = [
         header::FORWARDED,
         header::VIA,
@@ -66,7 +162,7 @@ fn identity(remote: SocketAddr, headers: &HeaderMap) -> Identity {
     if remote.ip().to_canonical().is_loopback() && !passed_on && !headers.contains_key(header::ORIGIN) {
         Identity::Local
     } else {
-        Identity::Anonymous
+        other
     }
 }
 
@@ -98,10 +194,16 @@ pub(crate) fn cors(origins: &Origins) -> CorsLayer {
 
 #[cfg(test)]
 mod tests {
-    use aurum_chain::Identity;
-    use axum::http::{HeaderMap, HeaderValue, header};
+    use std::net::SocketAddr;
 
-    use super::identity;
+    use aurum_chain::Identity;
+    use axum::{
+        body::Body,
+        extract::Request,
+        http::{HeaderMap, HeaderName, HeaderValue, header},
+    };
+
+    use super::{Policy, bearer, caller, local_or};
 
     #[test]
     fn only_who_connects_itself_over_loopback_is_local() {
@@ -116,7 +218,36 @@ mod tests {
             ("127.0.0.1:5", with("x-forwarded-for".parse().unwrap()), Identity::Anonymous),
         ];
         for (remote, headers, expected) in cases {
-            assert_eq!(identity(remote.parse().unwrap(), &headers), expected, "{remote} {headers:?}");
+            let identity = local_or(Identity::Anonymous, remote.parse().unwrap(), &headers);
+            assert_eq!(identity, expected, "{remote} {headers:?}");
         }
+    }
+
+    #[test]
+    fn a_listeners_policy_says_who_a_caller_without_proof_is() {
+        let (near, far): (SocketAddr, SocketAddr) = ("127.0.0.1:5".parse().unwrap(), "10.0.0.1:5".parse().unwrap());
+        let cases = [
+            (Policy::Open { administers: true }, Identity::Local, Identity::Anonymous),
+            (Policy::Open { administers: false }, Identity::Anonymous, Identity::Anonymous),
+            (Policy::Public, Identity::Public, Identity::Public),
+            (Policy::Admin, Identity::Local, Identity::Stranger),
+        ];
+        for (policy, at_home, abroad) in cases {
+            let identity = |remote| caller(&policy, remote, &Request::new(Body::empty())).unwrap().identity();
+            assert_eq!((identity(near), identity(far)), (at_home, abroad), "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn a_bearer_is_read_whatever_the_case_of_its_scheme() {
+        let with = |value| HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        assert_eq!(bearer(&with("Bearer abc")), Some("abc"));
+        assert_eq!(bearer(&with("bearer  abc ")), Some("abc"));
+        assert_eq!(bearer(&with("Basic abc")), None);
+        assert_eq!(bearer(&with("abc")), None);
+        assert_eq!(
+            bearer(&HeaderMap::from_iter([(HeaderName::from_static("x"), HeaderValue::from_static("y"))])),
+            None
+        );
     }
 }

@@ -1,7 +1,11 @@
 //! Around every JSON-RPC request: counting, timing, and the limits and answers jsonrpsee would give other codes.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use aurum_chain::Identity;
 use futures::future::{Either, ready};
 use jsonrpsee::{
     MethodResponse,
@@ -13,7 +17,12 @@ use jsonrpsee::{
 };
 use tower::Layer;
 
-use crate::{error::Failure, metrics::RpcMetrics};
+use crate::{
+    caller::Caller,
+    error::{Answer, Failure},
+    metrics::RpcMetrics,
+    quota::{Place, Quotas},
+};
 
 /// Over what a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +42,25 @@ pub(crate) struct Watch {
     pub(crate) batch: usize,
     /// Bytes of all answers of one batch.
     pub(crate) response_bytes: usize,
+    /// How long one request may take.
+    pub(crate) request_time: Duration,
+    /// The share of each caller, where it is limited.
+    pub(crate) quotas: Option<Arc<Quotas>>,
+}
+
+impl Watch {
+    /// Lets a request of somebody who may ask at all take its part of its sender's share.
+    fn admit(&self, request: &Request<'_>) -> Answer<Option<Place>> {
+        let caller = Caller::of(request.extensions());
+        // The gate refuses strangers too; what jsonrpsee answers itself does not pass there.
+        if caller.identity() == Identity::Stranger {
+            return Err(Failure::Login {
+                reason: "LOGIN_REQUIRED",
+                message: "Request is not permitted. The caller is not logged in, or not any more".to_owned(),
+            });
+        }
+        self.quotas.as_ref().map(|quotas| quotas.take(caller.who(), 1, Instant::now())).transpose()
+    }
 }
 
 impl<S> Layer<S> for Watch {
@@ -68,24 +96,37 @@ where
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let started = Instant::now();
         let metrics = Arc::clone(&self.watch.metrics);
-        let mut subscribes = None;
+        let (id, most) = (request.id.clone().into_owned(), self.watch.request_time);
+        let admitted = self.watch.admit(&request);
         // Only names we know become labels: a stranger must not be able to fill the memory with made-up ones.
-        let (label, answer) = match self.watch.methods.method_with_name(request.method_name()) {
-            None => {
+        let (label, answer) = match (admitted, self.watch.methods.method_with_name(request.method_name())) {
+            (Err(failure), known) => {
+                (known.map_or("unknown", |(name, _)| name), Either::Left(ready(refuse(request.id, failure))))
+            }
+            (Ok(_), None) => {
                 let failure = Failure::UnknownMethod(request.method_name().to_owned());
                 ("unknown", Either::Left(ready(refuse(request.id, failure))))
             }
-            Some((name, _)) if needs_connection(name) && is_http(&request) => {
+            (Ok(_), Some((name, _))) if needs_connection(name) && is_http(&request) => {
                 (name, Either::Left(ready(refuse(request.id, Failure::NoNotifications))))
             }
-            Some((name, _)) => {
-                subscribes = needs_connection(name).then(|| request.id.clone().into_owned());
-                (name, Either::Right(self.inner.call(request)))
+            (Ok(place), Some((name, _))) => {
+                let answer = self.inner.call(request);
+                (
+                    name,
+                    Either::Right(async move {
+                        let _place = place;
+                        answer.await
+                    }),
+                )
             }
         };
         async move {
-            let mut response = answer.await;
-            if let (Some(id), Some(TOO_MANY_SUBSCRIPTIONS_CODE)) = (subscribes, response.as_error_code()) {
+            let mut response = match tokio::time::timeout(most, answer).await {
+                Ok(response) => response,
+                Err(_) => refuse(id.clone(), too_slow(most)),
+            };
+            if response.as_error_code() == Some(TOO_MANY_SUBSCRIPTIONS_CODE) {
                 response = refuse(id, Failure::Limit("too many subscriptions on this connection".to_owned()));
             }
             metrics.observe(label, response.as_error_code(), started.elapsed());
@@ -131,6 +172,14 @@ where
 
     fn notification<'a>(&self, notification: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         self.inner.notification(notification)
+    }
+}
+
+fn too_slow(most: Duration) -> Failure {
+    Failure::Busy {
+        message: format!("the request took longer than {} s and was given up; ask for less", most.as_secs_f64()),
+        reason: "TIME_LIMIT",
+        retry_after: None,
     }
 }
 

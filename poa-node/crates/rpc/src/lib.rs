@@ -8,12 +8,15 @@
 //!
 //! A handler is a plain function whose second parameter is the grant it needs; nothing else has a type under which it could
 //! be registered, and without a grant nothing of the chain can be reached. One file per namespace; `eth` is a folder with
-//! one file per kind of question. All error codes are in one table ([`Failure`]).
+//! one file per kind of question. All error codes are in one table ([`Failure`]). A listener has a context of its own: limits,
+//! filters and workers of one are not another's.
 //!
 //! The crate does not know how blocks are made or where peers come from: [`PeersApi`], [`DevApi`] and [`FinalityApi`] are
 //! implemented by the program.
 
+mod access;
 mod aura;
+mod caller;
 mod config;
 mod context;
 mod cursor;
@@ -28,6 +31,7 @@ mod health;
 mod json;
 mod layer;
 mod listener;
+mod login;
 mod methods;
 mod metrics;
 mod namespaces;
@@ -38,6 +42,7 @@ mod parity;
 mod peers;
 mod perm;
 mod process;
+mod quota;
 mod reference;
 mod revert;
 mod rights;
@@ -51,6 +56,7 @@ mod why;
 mod work;
 
 pub use self::{
+    access::{Access, ListenerConfig},
     config::{Apis, Hosts, Limits, NAMESPACES, Origins, Readiness, RpcConfig, UnknownApi},
     dev::{DevApi, DevError},
     error::Failure,
@@ -58,7 +64,9 @@ pub use self::{
         CertificateJson, CertificateStepJson, CheckpointJson, EquivocationJson, FinalityApi, FinalityStatusJson,
         VoterJson,
     },
+    login::{ApiKey, ApiKeys, ApiKeysError, LoginConfig},
     peers::{NoPeers, PeerView, PeersApi},
+    quota::Quota,
     sealing::{NoBlockView, SealingApi, SealingView},
-    server::{RpcError, RpcHandle, Services, serve},
+    server::{RpcError, RpcHandle, ServedListener, Services, serve},
 };

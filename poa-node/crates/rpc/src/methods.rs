@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
+    caller::Caller,
     context::{Context, FromGate},
     error::{Answer, Failure},
     params::FromParams,
@@ -85,7 +86,7 @@ impl Registrar {
         let context = Arc::clone(&self.context);
         self.module.register_async_method(name, move |params, _, extensions| {
             let (context, work) = (Arc::clone(&context), work.clone());
-            let identity = identity(&extensions);
+            let identity = Caller::of(&extensions).identity();
             let params = params.into_owned();
             async move {
                 let answer = work.run(move || run(&context, &identity, &params, handler)).await;
@@ -127,9 +128,4 @@ where
         return Err(Failure::Limit(format!("response of {} bytes exceeds the limit of {limit}", raw.get().len())));
     }
     Ok(raw)
-}
-
-/// Who asks, as the listener found out.
-pub(crate) fn identity(extensions: &jsonrpsee::Extensions) -> Identity {
-    extensions.get::<Identity>().copied().unwrap_or(Identity::Anonymous)
 }

@@ -3,7 +3,7 @@
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use alloy::primitives::B128;
-use aurum_chain::{Gate, Identity};
+use aurum_chain::{Gate, Grant, Head, Identity, Read};
 use aurum_pool::Pooled;
 use axum::{
     Json, Router,
@@ -25,7 +25,10 @@ use jsonrpsee::{
 use prometheus_client::registry::Registry;
 use tokio::{
     net::TcpListener,
-    sync::broadcast::{Receiver, error::RecvError},
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,27 +36,33 @@ use tower::{
     Service as _,
     layer::util::{Identity as NoLayer, Stack},
 };
+use tower_http::cors::CorsLayer;
 
 use crate::{
-    config::RpcConfig,
+    access::{Access, ListenerConfig},
+    config::{Limits, RpcConfig},
     context::{Context, Parts},
     dev::DevApi,
     error::Failure,
     finality::FinalityApi,
-    guard::{self, Guard},
+    guard::{self, Guard, Policy},
     health::Health,
     layer::Watch,
     listener::LimitedListener,
+    login::{self, Logins},
     methods::Registrar,
     metrics::{self, NodeCollector, RpcMetrics},
     namespaces,
     peers::PeersApi,
+    quota::Quotas,
     sealing::SealingApi,
     work::WorkPool,
 };
 
 /// How long a request may take before the connection is given up, waiting for a worker included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Workers of the listener for administrators: it answers while the others are flooded.
+const ADMIN_WORKERS: usize = 2;
 /// How long open requests may take when the node stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
@@ -87,7 +96,7 @@ pub enum RpcError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// `HTTP RPC`, `WebSocket RPC` or `metrics`.
+        /// `HTTP RPC`, `WebSocket RPC`, `metrics`, or a listener's name.
         what: &'static str,
         /// What the system said.
         source: io::Error,
@@ -106,7 +115,20 @@ pub struct RpcHandle {
     pub ws: Option<SocketAddr>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// The listeners besides these.
+    pub listeners: Vec<ServedListener>,
     tasks: JoinSet<()>,
+}
+
+/// A listener of [`RpcConfig::listeners`].
+#[derive(Clone, Debug)]
+pub struct ServedListener {
+    /// `public`, `members` or `admin`.
+    pub name: &'static str,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Every method it serves.
+    pub methods: Vec<&'static str>,
 }
 
 impl RpcHandle {
@@ -132,45 +154,197 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
         dev,
         finality,
         sealing,
+        own_transactions_only: false,
         limits: config.limits.clone(),
         apis: config.apis.clone(),
         client_version: config.client_version.clone(),
         metrics: Arc::clone(&metrics),
     };
-    let context = Arc::new(Context::new(gate.clone(), parts));
-    let work = WorkPool::new(config.limits.workers, config.limits.queued);
-    let mut registrar = Registrar::new(Arc::clone(&context), work.clone());
-    namespaces::register(&mut registrar)?;
-    let methods = registrar.finish();
+    let (stop, server) = stop_channel();
+    let common = Common { gate, parts, health, stop };
 
+    // Every port first: a node that serves half of what it should is not started.
     let http = bind(config.http, "HTTP RPC").await?;
     let ws = bind(config.ws, "WebSocket RPC").await?;
     let scrape = bind(config.metrics, "metrics").await?;
+    let mut others = Vec::new();
+    for listener in &config.listeners {
+        others.extend(bind(Some(listener.address), listener.access.name()).await?.map(|bound| (bound, listener)));
+    }
 
-    let (stop, server) = stop_channel();
-    let mut handle = RpcHandle { http: local(&http), ws: local(&ws), metrics: local(&scrape), tasks: JoinSet::new() };
-    let limited = |listener| LimitedListener::new(listener, config.limits.connections, metrics.connections.clone());
+    let mut handle = RpcHandle {
+        http: local(&http),
+        ws: local(&ws),
+        metrics: local(&scrape),
+        listeners: Vec::new(),
+        tasks: JoinSet::new(),
+    };
+    let limited = |listener, most| LimitedListener::new(listener, most, metrics.connections.clone());
+    let usual = common.usual_front(&config)?;
     for listener in [http, ws].into_iter().flatten() {
-        let rpc = Arc::new(Rpc {
-            builder: builder(&config, &methods, &metrics),
-            methods: methods.clone(),
-            stop: stop.clone(),
-            request_bytes: config.limits.request_bytes,
-        });
-        let app = rpc_routes(rpc, health.clone(), work.clone(), &config);
-        handle.tasks.spawn(run(limited(listener), app, shutdown.clone()));
+        let listener = limited(listener, config.limits.connections);
+        handle.tasks.spawn(run(listener, usual.router(), shutdown.clone()));
+    }
+    usual.tend(&mut handle.tasks, &shutdown);
+    for (bound, listener) in others {
+        let front = common.front(listener)?;
+        let (name, methods) = (listener.access.name(), front.methods.method_names().collect());
+        if let Ok(address) = bound.local_addr() {
+            tracing::info!(%address, listener = name, "JSON-RPC");
+            handle.listeners.push(ServedListener { name, address, methods });
+        }
+        let bound = limited(bound, listener.limits.connections);
+        handle.tasks.spawn(run(bound, front.router(), shutdown.clone()));
+        front.tend(&mut handle.tasks, &shutdown);
     }
     if let Some(listener) = scrape {
-        let app = Router::new().route("/metrics", get(render_metrics)).with_state((registry, work.clone()));
-        handle.tasks.spawn(run(limited(listener), app, shutdown.clone()));
-    }
-    if let Ok(grant) = gate.grant_read(&Identity::Local) {
-        // From now on, not from when the task first runs.
-        let pooled = gate.view(&grant).pool().subscribe();
-        handle.tasks.spawn(feed_pending(context, pooled, shutdown.clone()));
+        let app = Router::new().route("/metrics", get(render_metrics)).with_state((registry, usual.work.clone()));
+        handle.tasks.spawn(run(limited(listener, config.limits.connections), app, shutdown.clone()));
     }
     handle.tasks.spawn(stop_connections(server, shutdown));
     Ok(handle)
+}
+
+/// What all listeners have in common.
+struct Common {
+    gate: Gate,
+    parts: Parts,
+    health: Health,
+    stop: StopHandle,
+}
+
+/// One policy with everything behind it.
+struct Front {
+    context: Arc<Context>,
+    work: WorkPool,
+    methods: Methods,
+    guard: Arc<Guard>,
+    cors: CorsLayer,
+    quotas: Option<Arc<Quotas>>,
+    gate: Gate,
+    health: Health,
+    stop: StopHandle,
+}
+
+impl Common {
+    /// HTTP and WebSocket on their usual ports.
+    fn usual_front(&self, config: &RpcConfig) -> Result<Front, RpcError> {
+        let administers = !config.listeners.iter().any(|listener| matches!(listener.access, Access::Admin));
+        let guard =
+            Guard { hosts: config.hosts.clone(), origins: config.cors.clone(), policy: Policy::Open { administers } };
+        self.make(guard, None, self.parts.clone())
+    }
+
+    /// A listener with a policy of its own.
+    fn front(&self, config: &ListenerConfig) -> Result<Front, RpcError> {
+        let ListenerConfig { access, apis, cors, hosts, limits, quota, .. } = config;
+        let mut parts = Parts { apis: apis.clone(), limits: limits.clone(), ..self.parts.clone() };
+        let policy = match access {
+            Access::Public => Policy::Public,
+            Access::Members { login, own_transactions_only } => {
+                parts.own_transactions_only = *own_transactions_only;
+                let chain_id = self.gate.grant_read(&Identity::Local);
+                let chain_id = chain_id.map_or(0, |grant| self.gate.view(&grant).spec().params.chain_id);
+                Policy::Members(Arc::new(Logins::new(login.clone(), chain_id)))
+            }
+            Access::Admin => {
+                parts.limits.workers = ADMIN_WORKERS;
+                Policy::Admin
+            }
+        };
+        let guard = Guard { hosts: hosts.clone(), origins: cors.clone(), policy };
+        self.make(guard, quota.map(|quota| Arc::new(Quotas::new(quota))), parts)
+    }
+
+    fn make(&self, guard: Guard, quotas: Option<Arc<Quotas>>, parts: Parts) -> Result<Front, RpcError> {
+        let work = WorkPool::new(parts.limits.workers, parts.limits.queued);
+        let context = Arc::new(Context::new(self.gate.clone(), parts));
+        let mut registrar = Registrar::new(Arc::clone(&context), work.clone());
+        namespaces::register(&mut registrar)?;
+        Ok(Front {
+            methods: registrar.finish(),
+            cors: guard::cors(&guard.origins),
+            guard: Arc::new(guard),
+            context,
+            work,
+            quotas,
+            gate: self.gate.clone(),
+            health: self.health.clone(),
+            stop: self.stop.clone(),
+        })
+    }
+}
+
+impl Front {
+    /// Everything one port of it serves.
+    fn router(&self) -> Router {
+        let limits = &self.context.limits;
+        let watch = Watch {
+            methods: self.methods.clone(),
+            metrics: Arc::clone(&self.context.metrics),
+            batch: limits.batch,
+            response_bytes: limits.response_bytes as usize,
+            request_time: limits.request_time,
+            quotas: self.quotas.clone(),
+        };
+        let rpc = Arc::new(Rpc {
+            builder: builder(limits, watch),
+            methods: self.methods.clone(),
+            stop: self.stop.clone(),
+            request_bytes: limits.request_bytes,
+        });
+        let mut routes = Router::new()
+            .route("/", any(json_rpc).with_state(Arc::clone(&rpc)))
+            .route("/health", get(live))
+            .route("/ready", get(ready).with_state((self.health.clone(), self.work.clone())));
+        if let Policy::Members(logins) = &self.guard.policy {
+            routes = routes
+                .route("/k/{proof}", any(json_rpc).with_state(Arc::clone(&rpc)))
+                .route("/k/{proof}/", any(json_rpc).with_state(rpc))
+                .merge(login::routes(Arc::clone(logins), Arc::clone(&self.context), self.work.clone()));
+        }
+        routes.layer(middleware::from_fn_with_state(Arc::clone(&self.guard), guard::check)).layer(self.cors.clone())
+    }
+
+    /// What goes on beside requests: filters hear of transactions, and end with their owners' right to read.
+    fn tend(&self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
+        let Ok(grant) = self.gate.grant_read(&Identity::Local) else { return };
+        let view = self.gate.view(&grant);
+        // From now on, not from when the task first runs.
+        tasks.spawn(feed_pending(Arc::clone(&self.context), view.pool().subscribe(), shutdown.clone()));
+        if matches!(self.guard.policy, Policy::Members(_)) {
+            let (context, work, head) = (Arc::clone(&self.context), self.work.clone(), view.watch_head());
+            tasks.spawn(end_filters(context, work, head, shutdown.clone()));
+        }
+    }
+}
+
+/// At each new head, filters of accounts that may not read any more end.
+async fn end_filters(
+    context: Arc<Context>,
+    work: WorkPool,
+    mut head: watch::Receiver<Head>,
+    shutdown: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = head.changed() => if changed.is_err() { return },
+        }
+        let context = Arc::clone(&context);
+        let swept = work.run_waiting(move || {
+            for owner in context.filters.owners() {
+                let granted: Result<Grant<Read>, _> = context.grant(&Identity::Address(owner));
+                if granted.is_err() {
+                    context.filters.forget(owner);
+                }
+            }
+            Ok(())
+        });
+        if let Err(failure) = swept.await {
+            tracing::warn!(%failure, "filters of lost readers were not ended; they cannot be polled either");
+        }
+    }
 }
 
 async fn bind(address: Option<SocketAddr>, what: &'static str) -> Result<Option<TcpListener>, RpcError> {
@@ -242,8 +416,7 @@ struct Rpc {
     request_bytes: u32,
 }
 
-fn builder(config: &RpcConfig, methods: &Methods, metrics: &Arc<RpcMetrics>) -> Builder {
-    let limits = &config.limits;
+fn builder(limits: &Limits, watch: Watch) -> Builder {
     let server = ServerConfig::builder()
         .max_request_body_size(limits.request_bytes)
         // Results are measured where they are made (crate::methods), with our own error; this leaves room for the envelope.
@@ -256,12 +429,6 @@ fn builder(config: &RpcConfig, methods: &Methods, metrics: &Arc<RpcMetrics>) -> 
         .enable_ws_ping(PingConfig::new())
         .set_id_provider(HexIds)
         .build();
-    let watch = Watch {
-        methods: methods.clone(),
-        metrics: Arc::clone(metrics),
-        batch: limits.batch,
-        response_bytes: limits.response_bytes as usize,
-    };
     jsonrpsee::server::Server::builder()
         .set_config(server)
         .set_rpc_middleware(RpcServiceBuilder::new().layer(watch))
@@ -277,16 +444,6 @@ impl IdProvider for HexIds {
     fn next_id(&self) -> SubscriptionId<'static> {
         SubscriptionId::Str(B128::random().to_string().into())
     }
-}
-
-fn rpc_routes(rpc: Arc<Rpc>, health: Health, work: WorkPool, config: &RpcConfig) -> Router {
-    let guard = Arc::new(Guard { hosts: config.hosts.clone(), origins: config.cors.clone() });
-    Router::new()
-        .route("/", any(json_rpc).with_state(rpc))
-        .route("/health", get(live))
-        .route("/ready", get(ready).with_state((health, work)))
-        .layer(middleware::from_fn_with_state(guard, guard::check))
-        .layer(guard::cors(&config.cors))
 }
 
 /// One HTTP request, or one upgrade to WebSocket, through jsonrpsee.

@@ -1,10 +1,13 @@
 //! Where handlers run: a bounded part of tokio's blocking threads, never the threads that drive sockets.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
 use crate::error::{Answer, Failure};
+
+/// When a place is likely to be free.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// How many requests run at once, and how many may wait. A flood of reads meets this limit long before the machine's, so
 /// that consensus keeps its share.
@@ -31,11 +34,13 @@ impl WorkPool {
     /// Dropping the future (the client went away) does not stop work that has begun; it keeps its place until it ends.
     ///
     /// # Errors
-    /// [`Failure::Limit`] when too much waits already, [`Failure::Internal`] when `work` panics, else what it returns.
+    /// [`Failure::Busy`] when too much waits already, [`Failure::Internal`] when `work` panics, else what it returns.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
-        let admitted = Arc::clone(&self.admitted)
-            .try_acquire_owned()
-            .map_err(|_| Failure::Limit("too many requests are waiting on this node, try again later".to_owned()))?;
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Failure::Busy {
+            message: "too many requests are waiting on this node, try again later".to_owned(),
+            reason: "NODE_BUSY",
+            retry_after: Some(RETRY_AFTER),
+        })?;
         self.run_waiting(move || {
             let _place = admitted;
             work()

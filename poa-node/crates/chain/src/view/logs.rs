@@ -58,6 +58,14 @@ impl View {
     /// [`ReadError::Range`] for a reversed range or one over [`MAX_LOG_BLOCKS`], [`ReadError::TooManyResults`] over
     /// [`MAX_LOGS`] (saying up to which block the answer fits), [`ReadError::UnknownBlock`] for an unknown block hash.
     pub fn logs(&self, filter: &Filter) -> Result<Vec<LogView>, ReadError> {
+        self.logs_within(filter, MAX_LOG_BLOCKS)
+    }
+
+    /// As [`Self::logs`], of at most `blocks` blocks, which is no more than [`MAX_LOG_BLOCKS`].
+    ///
+    /// # Errors
+    /// As [`Self::logs`].
+    pub fn logs_within(&self, filter: &Filter, blocks: u64) -> Result<Vec<LogView>, ReadError> {
         match &filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
                 let block = self.block((*hash).into())?.ok_or(ReadError::UnknownBlock)?;
@@ -71,20 +79,19 @@ impl View {
                 };
                 let from = bound(from_block, latest)?;
                 let to = bound(to_block, latest)?;
-                self.logs_between(from, to, latest, filter)
+                self.logs_between((from, to, latest), blocks.clamp(1, MAX_LOG_BLOCKS), filter)
             }
         }
     }
 
     fn logs_between(
         &self,
-        from: BlockNumber,
-        to: BlockNumber,
-        latest: BlockNumber,
+        (from, to, latest): (BlockNumber, BlockNumber, BlockNumber),
+        limit: u64,
         filter: &Filter,
     ) -> Result<Vec<LogView>, ReadError> {
-        if from > to || to.min(latest).saturating_sub(from) >= MAX_LOG_BLOCKS {
-            return Err(ReadError::Range { from, to, limit: MAX_LOG_BLOCKS });
+        if from > to || to.min(latest).saturating_sub(from) >= limit {
+            return Err(ReadError::Range { from, to, limit });
         }
         let mut found = Vec::new();
         for number in from..=to.min(latest) {

@@ -31,16 +31,16 @@ fn new_filter(context: &Context, grant: &Grant<Read>, (filter,): (Filter,)) -> A
         return Err(Failure::Params("a filter waits for new blocks: give no blockHash".to_owned()));
     }
     let cursor = Cursor::at_head(&context.view(grant));
-    context.filters.install(Waiting::Logs(cursor, Box::new(filter)))
+    context.filters.install(grant.identity(), Waiting::Logs(cursor, Box::new(filter)))
 }
 
 fn new_block_filter(context: &Context, grant: &Grant<Read>, (): ()) -> Answer<U128> {
-    context.filters.install(Waiting::Blocks(Cursor::at_head(&context.view(grant))))
+    context.filters.install(grant.identity(), Waiting::Blocks(Cursor::at_head(&context.view(grant))))
 }
 
-fn new_pending_filter(context: &Context, _: &Grant<Read>, (full,): (Option<bool>,)) -> Answer<U128> {
+fn new_pending_filter(context: &Context, grant: &Grant<Read>, (full,): (Option<bool>,)) -> Answer<U128> {
     let next = context.filters.pending.next();
-    context.filters.install(Waiting::Pending { next, full: full.unwrap_or(false) })
+    context.filters.install(grant.identity(), Waiting::Pending { next, full: full.unwrap_or(false) })
 }
 
 /// What is new since the last poll.
@@ -54,7 +54,7 @@ enum Changes {
 
 fn changes(context: &Context, grant: &Grant<Read>, (id,): (U128,)) -> Answer<Changes> {
     let view = context.view(grant);
-    let filter = context.filters.poll(id)?;
+    let filter = context.filters.poll(grant.identity(), id)?;
     // Held while reading: two polls of one filter at once must not both be told the same.
     let mut waiting = lock(&filter);
     Ok(match &mut *waiting {
@@ -86,14 +86,14 @@ fn waiting_transactions(view: &View, hashes: &[B256]) -> Vec<TransactionJson> {
 }
 
 fn logs(context: &Context, grant: &Grant<Read>, (id,): (U128,)) -> Answer<Vec<Log>> {
-    let filter = context.filters.poll(id)?;
+    let filter = context.filters.poll(grant.identity(), id)?;
     let filter = match &*lock(&filter) {
         Waiting::Logs(_, filter) => (**filter).clone(),
         Waiting::Blocks(_) | Waiting::Pending { .. } => return Err(Failure::UnknownFilter),
     };
-    Ok(context.view(grant).logs(&filter)?)
+    super::logs::find(context, &context.view(grant), &filter)
 }
 
-fn uninstall(context: &Context, _: &Grant<Read>, (id,): (U128,)) -> Answer<bool> {
-    Ok(context.filters.remove(id))
+fn uninstall(context: &Context, grant: &Grant<Read>, (id,): (U128,)) -> Answer<bool> {
+    Ok(context.filters.remove(grant.identity(), id))
 }

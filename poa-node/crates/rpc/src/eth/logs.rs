@@ -1,7 +1,7 @@
 //! Logs by filter.
 
 use alloy::rpc::types::Filter;
-use aurum_chain::{Grant, Read, view::LogView};
+use aurum_chain::{Grant, Read, View, view::LogView};
 use jsonrpsee::core::RegisterMethodError;
 
 use crate::{context::Context, error::Answer, methods::Registrar};
@@ -11,5 +11,10 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
 }
 
 fn get_logs(context: &Context, grant: &Grant<Read>, (filter,): (Filter,)) -> Answer<Vec<LogView>> {
-    Ok(context.view(grant).logs(&filter)?)
+    find(context, &context.view(grant), &filter)
+}
+
+/// Logs of a filter, of no more blocks than this listener looks at for one request.
+pub(super) fn find(context: &Context, view: &View, filter: &Filter) -> Answer<Vec<LogView>> {
+    Ok(view.logs_within(filter, context.limits.log_blocks)?)
 }

@@ -1,16 +1,16 @@
 //! `eth_subscribe`: the same news as filters, pushed.
 //!
-//! Each subscription is a task with a [`Cursor`]. A new head wakes it; it asks the gate again (a reader who lost the right
-//! ends here, at the next block), reads on from its place, and sends. A client that does not read for
-//! [`SLOW_CLIENT`] loses its subscription.
+//! Each subscription is a task with a [`Cursor`]. A new head wakes it; it asks the gate again, reads on from its place, and
+//! sends. A reader who lost the right is told so at the next block, and one whose session ended at once, by a last
+//! notification with `error` instead of `result`. A client that does not read for [`SLOW_CLIENT`] loses its subscription.
 
 use std::{sync::Arc, time::Duration};
 
 use alloy::rpc::types::Filter;
 use aurum_chain::{Grant, Identity, Read, View, view::TransactionView};
 use jsonrpsee::{
-    PendingSubscriptionSink, SubscriptionSink,
-    core::RegisterMethodError,
+    PendingSubscriptionSink, SubscriptionCloseResponse, SubscriptionSink,
+    core::{RegisterMethodError, SubscriptionError},
     types::{ErrorObjectOwned, Params},
 };
 use serde::Serialize;
@@ -19,11 +19,12 @@ use tokio::{sync::broadcast::error::RecvError, time::MissedTickBehavior};
 
 use super::node::Syncing;
 use crate::{
+    caller::Caller,
     context::Context,
     cursor::Cursor,
     error::{Answer, Failure},
     json::{HeaderJson, transaction_json},
-    methods::{Registrar, identity},
+    methods::Registrar,
     params::FromParams,
     work::WorkPool,
 };
@@ -38,17 +39,26 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
         return Ok(());
     }
     let (context, work) = (Arc::clone(&methods.context), methods.work.clone());
-    methods.module().register_subscription_raw(
+    methods.module().register_subscription(
         "eth_subscribe",
         "eth_subscription",
         "eth_unsubscribe",
         move |params, pending, _, extensions| {
-            let subscriber =
-                Subscriber { context: Arc::clone(&context), work: work.clone(), identity: identity(extensions) };
-            match Topic::read(&params) {
-                Ok(topic) => tokio::spawn(subscriber.run(topic, pending)),
-                Err(failure) => tokio::spawn(async move { pending.reject(ErrorObjectOwned::from(failure)).await }),
-            };
+            let caller = Caller::of(&extensions);
+            let subscriber = Subscriber { context: Arc::clone(&context), work: work.clone(), caller };
+            async move {
+                let ended = match Topic::read(&params) {
+                    Ok(topic) => subscriber.run(topic, pending).await,
+                    Err(failure) => {
+                        pending.reject(ErrorObjectOwned::from(failure)).await;
+                        Ok(())
+                    }
+                };
+                match ended.map_err(|failure| to_raw_value(&ErrorObjectOwned::from(failure))) {
+                    Err(Ok(error)) => SubscriptionCloseResponse::NotifErr(SubscriptionError::from_json(error)),
+                    Ok(()) | Err(Err(_)) => SubscriptionCloseResponse::None,
+                }
+            }
         },
     )?;
     Ok(())
@@ -88,48 +98,95 @@ type Messages = Vec<Box<RawValue>>;
 struct Subscriber {
     context: Arc<Context>,
     work: WorkPool,
-    identity: Identity,
+    caller: Caller,
 }
 
 impl Subscriber {
-    async fn run(self, topic: Topic, pending: PendingSubscriptionSink) {
+    /// Runs until the client is gone, or the failure that ends it.
+    async fn run(self, topic: Topic, pending: PendingSubscriptionSink) -> Answer<()> {
         // The place is taken before the client hears of its subscription: what comes after that is news.
-        let view = match self.view() {
+        let view = match self.view().await {
             Ok(view) => view,
-            Err(failure) => return pending.reject(ErrorObjectOwned::from(failure)).await,
+            Err(failure) => {
+                pending.reject(ErrorObjectOwned::from(failure)).await;
+                return Ok(());
+            }
         };
         let cursor = Cursor::at_head(&view);
         let pooled = view.pool().subscribe();
-        let Ok(sink) = pending.accept().await else { return };
+        let Ok(sink) = pending.accept().await else { return Ok(()) };
         let open = &self.context.metrics.subscriptions;
         open.inc();
-        match topic {
-            Topic::NewHeads => self.heads(&view, cursor, None, &sink).await,
-            Topic::Logs(filter) => self.heads(&view, cursor, Some(Arc::from(filter)), &sink).await,
-            Topic::Pending(full) => self.pooled(pooled, full, &sink).await,
-            Topic::Syncing => self.syncing(&sink).await,
-        }
+        let news = async {
+            match topic {
+                Topic::NewHeads => self.heads(&view, cursor, None, &sink).await,
+                Topic::Logs(filter) => self.heads(&view, cursor, Some(Arc::from(filter)), &sink).await,
+                Topic::Pending(full) => self.pooled(pooled, full, &sink).await,
+                Topic::Syncing => self.syncing(&sink).await,
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            failure = self.lost(&view) => Err(failure),
+            ended = news => ended,
+        };
         open.dec();
+        ended
     }
 
-    /// Asks the gate anew.
-    fn view(&self) -> Answer<View> {
-        let grant: Grant<Read> = self.context.grant(&self.identity)?;
-        Ok(self.context.view(&grant))
+    /// Asks the gate anew: off this thread where that may run the permission contract.
+    async fn view(&self) -> Answer<View> {
+        let (context, identity) = (Arc::clone(&self.context), self.caller.identity());
+        let ask = move || {
+            let grant: Grant<Read> = context.grant(&identity)?;
+            Ok(context.view(&grant))
+        };
+        match identity {
+            Identity::Local | Identity::Anonymous | Identity::Stranger => ask(),
+            Identity::Public | Identity::Address(_) => self.work.run_waiting(ask).await,
+        }
+    }
+
+    /// Waits until the reader may not read any more, and says why; also where there is no news to find it out by.
+    async fn lost(&self, view: &View) -> Failure {
+        let mut head = view.watch_head();
+        loop {
+            tokio::select! {
+                () = self.caller.ended() => {
+                    return Failure::Login {
+                        reason: "SESSION_ENDED",
+                        message: "The session of this subscription has ended: log in again".to_owned(),
+                    };
+                }
+                changed = head.changed() => if changed.is_err() {
+                    // The node stops, and the connection with it.
+                    return std::future::pending().await;
+                }
+            }
+            if let Err(failure) = self.view().await {
+                return failure;
+            }
+        }
     }
 
     /// Headers, or with a filter the logs of blocks.
-    async fn heads(&self, view: &View, mut cursor: Cursor, filter: Option<Arc<Filter>>, sink: &SubscriptionSink) {
+    async fn heads(
+        &self,
+        view: &View,
+        mut cursor: Cursor,
+        filter: Option<Arc<Filter>>,
+        sink: &SubscriptionSink,
+    ) -> Answer<()> {
         let mut head = view.watch_head();
         // A head that came between taking the place and watching has to be seen too.
         head.mark_changed();
         loop {
             tokio::select! {
-                () = sink.closed() => return,
-                changed = head.changed() => if changed.is_err() { return },
+                () = sink.closed() => return Ok(()),
+                changed = head.changed() => if changed.is_err() { return Ok(()) },
             }
             loop {
-                let Ok(view) = self.view() else { return };
+                let view = self.view().await?;
                 let filter = filter.clone();
                 let read = self.work.run_waiting(move || {
                     let messages = match filter {
@@ -138,11 +195,11 @@ impl Subscriber {
                     };
                     Ok((messages, cursor))
                 });
-                let Ok((messages, moved)) = read.await else { return };
+                let (messages, moved) = read.await?;
                 let stands = moved == cursor;
                 cursor = moved;
                 if !send(sink, messages).await {
-                    return;
+                    return Ok(());
                 }
                 if stands {
                     break;
@@ -156,52 +213,50 @@ impl Subscriber {
         mut pooled: tokio::sync::broadcast::Receiver<Arc<aurum_pool::Pooled>>,
         full: bool,
         sink: &SubscriptionSink,
-    ) {
+    ) -> Answer<()> {
         loop {
             let next = tokio::select! {
-                () = sink.closed() => return,
+                () = sink.closed() => return Ok(()),
                 next = pooled.recv() => next,
             };
             let pooled = match next {
                 Ok(pooled) => pooled,
                 // Faster than this client reads: it learns of those from the blocks.
                 Err(RecvError::Lagged(_)) => continue,
-                Err(RecvError::Closed) => return,
+                Err(RecvError::Closed) => return Ok(()),
             };
-            if self.view().is_err() {
-                return;
-            }
+            self.view().await?;
             let message = if full {
                 let view = TransactionView { transaction: pooled.transaction().clone(), place: None };
                 to_raw_value(&transaction_json(view, false))
             } else {
                 to_raw_value(&pooled.hash())
             };
-            let Ok(message) = message else { return };
+            let message = message.map_err(|error| Failure::Internal(error.to_string()))?;
             if !send(sink, vec![message]).await {
-                return;
+                return Ok(());
             }
         }
     }
 
-    async fn syncing(&self, sink: &SubscriptionSink) {
+    async fn syncing(&self, sink: &SubscriptionSink) -> Answer<()> {
         let mut tick = tokio::time::interval(SYNC_CHECK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = None;
         loop {
             tokio::select! {
-                () = sink.closed() => return,
+                () = sink.closed() => return Ok(()),
                 _ = tick.tick() => {}
             }
-            let Ok(view) = self.view() else { return };
+            let view = self.view().await?;
             let now = Syncing::now(&self.context, view.head().latest.number);
             let started_or_ended =
                 last.is_none_or(|last| matches!(last, Syncing::No(_)) != matches!(now, Syncing::No(_)));
             last = Some(now);
             if started_or_ended {
-                let Ok(message) = to_raw_value(&now) else { return };
+                let message = to_raw_value(&now).map_err(|error| Failure::Internal(error.to_string()))?;
                 if !send(sink, vec![message]).await {
-                    return;
+                    return Ok(());
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that unwraps nothing fails, and says where")]
 
+mod access;
 mod common;
 mod explained;
 mod news;

@@ -182,7 +182,7 @@ impl AddressOf for aurum_aura::KeySigner {
 }
 
 /// Holds key 0; blocks are the test's own.
-struct Dev;
+pub struct Dev;
 
 impl DevApi for Dev {
     fn accounts(&self) -> Vec<Address> {
