@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{Clock, EmptySteps, StepSchedule};
 use aurum_evm::{BlockEnv, Evm};
-use aurum_storage::{AccountProof, Database, StateTree};
+use aurum_storage::{AccountProof, Database, ExecutedRecord, StateTree};
 use aurum_types::{Account, BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader, ValidatorSet};
 
 use crate::{
@@ -138,10 +138,7 @@ impl Reader {
     }
 
     fn stored_block(&self, hash: B256, score: Option<Score>) -> Result<Option<BlockView>, Fault> {
-        let Some(block) = self.database.block(hash)? else { return Ok(None) };
-        let (Some(receipts), Some(senders)) = (self.database.receipts(hash)?, self.database.senders(hash)?) else {
-            return Ok(None);
-        };
+        let Some(ExecutedRecord { block, senders, receipts }) = self.database.executed(hash)? else { return Ok(None) };
         let score = match score {
             Some(score) => Some(score),
             None => self.database.score(hash)?,

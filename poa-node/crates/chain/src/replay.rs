@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use aurum_storage::Writer;
+use aurum_storage::{ExecutedRecord, Writer};
 use aurum_types::{BlockError, BlockNumber, CommittedBlock, ExecutionOutcome, SealedBlock, StateChanges, StateReader};
 
 use crate::{
@@ -124,11 +124,9 @@ pub(crate) fn unwind(reader: &Reader, writer: &mut Writer, fork: BlockRef) -> Re
 /// # Errors
 /// When the database does not hold it whole.
 pub(crate) fn reload(reader: &Reader, hash: B256) -> Result<Arc<CommittedBlock>, Fault> {
-    let database = &reader.database;
-    let lost = || Fault::Inconsistent(format!("persisted block {hash} is not whole"));
-    let block = database.block(hash)?.ok_or_else(lost)?;
-    let receipts = database.receipts(hash)?.ok_or_else(lost)?;
-    let senders = database.senders(hash)?.ok_or_else(lost)?;
+    let stored = reader.database.executed(hash)?;
+    let ExecutedRecord { block, senders, receipts } =
+        stored.ok_or_else(|| Fault::Inconsistent(format!("persisted block {hash} is not whole")))?;
     // Each check was passed before the block was persisted; those that cost little are passed again.
     let again = || -> Result<CommittedBlock, BlockError> {
         let sealed = SealedBlock::seal_slow(block);

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use alloy::{
     consensus::transaction::Transaction as _,
     eips::eip2718::{Decodable2718, Encodable2718},
-    primitives::{Address, B256, Bytes, U256},
-    rlp::{self, Decodable, Encodable, Header as RlpHeader},
+    primitives::{Address, B256, Bytes, U256, keccak256},
+    rlp::{Decodable, Encodable, Header as RlpHeader},
 };
 use alloy_trie::Nibbles;
-use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH, Header, HeaderFormat, Receipt, Score, Transaction};
+use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH, Header, HeaderFormat, Score, Transaction};
 
 /// Bytes of a table's key.
 pub(crate) trait Key: Sized {
@@ -302,6 +302,23 @@ impl Body {
         uncles.encode(&mut out);
         out
     }
+
+    /// The hash of one transaction in an encoded body, without decoding the others; `None` where there is none.
+    pub(crate) fn transaction_hash(mut body: &[u8], index: u32) -> Option<B256> {
+        let mut items = RlpHeader::decode_bytes(&mut body, true).ok()?;
+        let mut encoded = RlpHeader::decode_bytes(&mut items, true).ok()?;
+        for place in 0..=index {
+            let whole = encoded;
+            let header = RlpHeader::decode(&mut encoded).ok()?;
+            let payload = encoded.split_off(..header.payload_length)?;
+            if place == index {
+                // A typed transaction is a string around its EIP-2718 form, a legacy one a list that is hashed whole.
+                let own = &whole[..whole.len() - encoded.len()];
+                return Some(keccak256(if header.list { own } else { payload }));
+            }
+        }
+        None
+    }
 }
 
 impl Value for Body {
@@ -323,26 +340,6 @@ impl Value for Body {
     }
 }
 
-/// RLP list of strings, each a receipt's EIP-2718 form.
-impl Value for Vec<Receipt> {
-    fn to_value(&self) -> Cow<'_, [u8]> {
-        let items: Vec<Bytes> = self
-            .iter()
-            .map(|receipt| {
-                let mut out = Vec::with_capacity(600);
-                receipt.encode_2718(&mut out);
-                out.into()
-            })
-            .collect();
-        Cow::Owned(rlp::encode(&items))
-    }
-
-    fn from_value(mut bytes: &[u8]) -> Option<Self> {
-        let items: Vec<Bytes> = Decodable::decode(&mut bytes).ok()?;
-        items.iter().map(|item| Receipt::decode_2718(&mut item.as_ref()).ok()).collect()
-    }
-}
-
 /// Twenty bytes each.
 impl Value for Vec<Address> {
     fn to_value(&self) -> Cow<'_, [u8]> {
@@ -355,7 +352,29 @@ impl Value for Vec<Address> {
     }
 }
 
-/// Where a transaction is: `be(block) ‖ be32(index)`.
+/// The first eight bytes of a transaction's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TxPrefix([u8; 8]);
+
+impl TxPrefix {
+    pub(crate) fn of(hash: B256) -> Self {
+        let mut prefix = [0; 8];
+        prefix.copy_from_slice(&hash[..8]);
+        Self(prefix)
+    }
+}
+
+impl Key for TxPrefix {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+/// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Height of the canonical block.
@@ -364,16 +383,24 @@ pub(crate) struct Place {
     pub(crate) index: u32,
 }
 
-impl Value for Place {
+/// One after another, each RLP of the block's number and RLP of the index.
+impl Value for Vec<Place> {
     fn to_value(&self) -> Cow<'_, [u8]> {
-        let mut out = self.block.to_bytes();
-        out.extend_from_slice(&self.index.to_be_bytes());
+        let mut out = Vec::with_capacity(8 * self.len());
+        for place in self {
+            place.block.encode(&mut out);
+            place.index.encode(&mut out);
+        }
         Cow::Owned(out)
     }
 
-    fn from_value(bytes: &[u8]) -> Option<Self> {
-        let (block, index) = bytes.split_at_checked(8)?;
-        Some(Self { block: Key::from_bytes(block)?, index: u32::from_be_bytes(index.try_into().ok()?) })
+    fn from_value(mut bytes: &[u8]) -> Option<Self> {
+        let mut places = Self::new();
+        while !bytes.is_empty() {
+            let block = Decodable::decode(&mut bytes).ok()?;
+            places.push(Place { block, index: Decodable::decode(&mut bytes).ok()? });
+        }
+        Some(places)
     }
 }
 
@@ -399,7 +426,7 @@ impl Value for Arrival {
     }
 }
 
-/// What a block wrote: RLP `[addresses, slots]`, each packed into one string.
+/// What a block wrote, sorted: RLP `[addresses, [address, slots]…]`, addresses and slots each packed into one string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changed {
     /// Accounts.
@@ -410,20 +437,32 @@ pub(crate) struct Changed {
 
 impl Value for Changed {
     fn to_value(&self) -> Cow<'_, [u8]> {
-        let accounts = Bytes::from(self.accounts.iter().flat_map(|address| address.0.0).collect::<Vec<_>>());
-        let slots = Bytes::from(self.slots.iter().flat_map(Key::to_bytes).collect::<Vec<_>>());
-        Cow::Owned(rlp::encode(vec![accounts, slots]))
+        let mut items = Vec::with_capacity(64 + 20 * self.accounts.len() + 34 * self.slots.len());
+        let pack = |bytes: Vec<u8>, items: &mut Vec<u8>| bytes.as_slice().encode(items);
+        pack(self.accounts.iter().flat_map(|address| address.0.0).collect(), &mut items);
+        for group in self.slots.chunk_by(|a, b| a.address == b.address) {
+            group[0].address.encode(&mut items);
+            pack(group.iter().flat_map(|key| key.slot.to_be_bytes::<32>()).collect(), &mut items);
+        }
+        let mut out = Vec::with_capacity(items.len() + 9);
+        RlpHeader { list: true, payload_length: items.len() }.encode(&mut out);
+        out.extend_from_slice(&items);
+        Cow::Owned(out)
     }
 
     fn from_value(mut bytes: &[u8]) -> Option<Self> {
-        let items: Vec<Bytes> = Decodable::decode(&mut bytes).ok()?;
-        let [accounts, slots] = items.as_slice() else { return None };
-        let accounts = Value::from_value(accounts)?;
-        let chunks = slots.chunks_exact(52);
-        if !chunks.remainder().is_empty() {
-            return None;
+        let mut items = RlpHeader::decode_bytes(&mut bytes, true).ok()?;
+        let accounts = Value::from_value(RlpHeader::decode_bytes(&mut items, false).ok()?)?;
+        let mut slots = Vec::new();
+        while !items.is_empty() {
+            let address = Decodable::decode(&mut items).ok()?;
+            let (packed, rest) = RlpHeader::decode_bytes(&mut items, false).ok()?.as_chunks::<32>();
+            if !rest.is_empty() {
+                return None;
+            }
+            slots.extend(packed.iter().map(|slot| Slot { address, slot: U256::from_be_bytes(*slot) }));
         }
-        Some(Self { accounts, slots: chunks.map(Slot::from_bytes).collect::<Option<_>>()? })
+        bytes.is_empty().then_some(Self { accounts, slots })
     }
 }
 
@@ -462,7 +501,8 @@ mod tests {
             let balance = U256::from_be_bytes(balance);
             check(&Account { nonce, balance, code_hash: code.map_or(EMPTY_CODE_HASH, B256::from) });
             check(&balance);
-            check(&Place { block, index });
+            check(&vec![Place { block, index }, Place { block: index.into(), index: 0 }]);
+            check(&Vec::<Place>::new());
             check(&Arrival { score: Score(balance), order });
         }
 
@@ -500,7 +540,8 @@ mod tests {
             let _ = Account::from_value(&bytes);
             let _ = StoredHeader::from_value(&bytes);
             let _ = Body::from_value(&bytes);
-            let _ = Vec::<Receipt>::from_value(&bytes);
+            let _ = Vec::<Place>::from_value(&bytes);
+            let _ = Body::transaction_hash(&bytes, 0);
             let _ = Changed::from_value(&bytes);
             let _ = SlotAt::from_bytes(&bytes);
             let _ = StoragePath::from_bytes(&bytes);

@@ -9,7 +9,7 @@ use crate::{
     StateTree, StorageError, Writer,
     codec::{Key, NumberHash},
     core::{Core, names},
-    tables,
+    outcome, tables, tx_index,
 };
 
 /// The newest block whose state is in the flat tables.
@@ -66,6 +66,17 @@ pub struct StoredBlock {
     pub score: Score,
     /// Its place in the order in which blocks were first stored.
     pub arrival: u64,
+}
+
+/// A persisted canonical block with what executing it gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutedRecord {
+    /// Header and body.
+    pub block: Block,
+    /// Senders in the transactions' order.
+    pub senders: Vec<Address>,
+    /// Receipts in the transactions' order.
+    pub receipts: Vec<Receipt>,
 }
 
 /// The node's database, for reading. Cheap to clone.
@@ -137,7 +148,7 @@ impl Database {
     /// When the disk fails.
     pub fn block(&self, hash: B256) -> Result<Option<Block>, StorageError> {
         let Some(header) = self.header(hash)? else { return Ok(None) };
-        let body = self.core.rocks.get::<tables::Bodies>(&hash)?;
+        let body = self.core.rocks.get::<tables::Bodies>(&NumberHash { number: header.number, hash })?;
         let body = body.ok_or_else(|| StorageError::corrupt("Bodies", format!("header without body: {hash}")))?;
         Ok(Some(Block { header, transactions: body.transactions, uncles: body.uncles }))
     }
@@ -152,20 +163,39 @@ impl Database {
         Ok(arrival.map(|arrival| arrival.score))
     }
 
-    /// Receipts of a persisted block.
+    /// A persisted canonical block with its senders and receipts.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn executed(&self, hash: B256) -> Result<Option<ExecutedRecord>, StorageError> {
+        let Some((block, record)) = self.outcome(hash)? else { return Ok(None) };
+        let outcome = outcome::decode(&record, &block.transactions);
+        let (senders, receipts) = outcome.ok_or_else(|| malformed(hash))?;
+        Ok(Some(ExecutedRecord { block, senders, receipts }))
+    }
+
+    fn outcome(&self, hash: B256) -> Result<Option<(Block, Vec<u8>)>, StorageError> {
+        let Some(block) = self.block(hash)? else { return Ok(None) };
+        let record =
+            self.core.rocks.get_bytes::<tables::Outcomes>(&NumberHash { number: block.header.number, hash })?;
+        Ok(record.map(|record| (block, record)))
+    }
+
+    /// Receipts of a persisted block. [`Self::executed`] gives the block with them at no more cost.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn receipts(&self, hash: B256) -> Result<Option<Vec<Receipt>>, StorageError> {
-        self.core.rocks.get::<tables::Receipts>(&hash)
+        Ok(self.executed(hash)?.map(|executed| executed.receipts))
     }
 
-    /// Senders of a persisted block's transactions, in their order.
+    /// Senders of a persisted block's transactions, in their order. [`Self::executed`] gives the block with them.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn senders(&self, hash: B256) -> Result<Option<Vec<Address>>, StorageError> {
-        self.core.rocks.get::<tables::Senders>(&hash)
+        let Some((block, record)) = self.outcome(hash)? else { return Ok(None) };
+        outcome::decode_senders(&record, block.transactions.len()).map(Some).ok_or_else(|| malformed(hash))
     }
 
     /// Hash of the persisted canonical block at a height.
@@ -181,10 +211,10 @@ impl Database {
     /// # Errors
     /// When the disk fails.
     pub fn tx_location(&self, tx_hash: B256) -> Result<Option<(B256, usize)>, StorageError> {
-        let Some(place) = self.core.rocks.get::<tables::Transactions>(&tx_hash)? else { return Ok(None) };
+        let Some((block, place)) = tx_index::locate(&self.core.rocks, tx_hash)? else { return Ok(None) };
         let index = usize::try_from(place.index)
             .map_err(|_| StorageError::corrupt("Transactions", "index beyond this machine's words"))?;
-        Ok(self.canonical_hash(place.block)?.map(|hash| (hash, index)))
+        Ok(Some((block, index)))
     }
 
     /// Every record of [`Writer::put_epoch`] with its block, ascending by height.
@@ -251,4 +281,8 @@ impl Database {
         }
         Ok(blocks)
     }
+}
+
+fn malformed(hash: B256) -> StorageError {
+    StorageError::corrupt("Outcomes", format!("malformed record of block {hash}"))
 }

@@ -14,6 +14,7 @@ use crate::{
     rocks::Batch,
     tables,
     trie::{StateTrie, shrink},
+    tx_index::TxIndexBatch,
     writer::{put_block, put_canonical},
 };
 
@@ -119,20 +120,27 @@ impl Restore {
             return Err(StorageError::corrupt("Accounts", what));
         }
         let mut batch = Batch::new(&self.core.rocks);
+        let mut index = TxIndexBatch::new(&self.core.rocks);
         let genesis_hash = genesis.hash_slow();
         if genesis.number != last.block.header.number {
             let block = Block { header: genesis.clone(), transactions: Vec::new(), uncles: Vec::new() };
             let score = Score::default().plus(genesis.difficulty);
             put_block(&mut batch, &block, genesis_hash, Arrival { score, order: 0 });
-            put_canonical(&mut batch, Tip { number: genesis.number, hash: genesis_hash }, &block, &[], &[]);
+            let tip = Tip { number: genesis.number, hash: genesis_hash };
+            put_canonical(&mut batch, &mut index, tip, &block, (&[], &[]))?;
         }
         let mut tip = Tip { number: genesis.number, hash: genesis_hash };
         for (order, restored) in (1..).zip(blocks) {
             let RestoredBlock { block, hash, score, receipts, senders } = restored;
             tip = Tip { number: block.header.number, hash: *hash };
             put_block(&mut batch, block, *hash, Arrival { score: *score, order });
-            put_canonical(&mut batch, tip, block, receipts, senders);
+            if receipts.len() != block.transactions.len() || senders.len() != block.transactions.len() {
+                let what = format!("block {hash} has not one sender and one receipt for each transaction");
+                return Err(StorageError::corrupt("Outcomes", what));
+            }
+            put_canonical(&mut batch, &mut index, tip, block, (senders, receipts))?;
         }
+        index.finish(&mut batch);
         let floor: BlockNumber = tip.number;
         batch.put::<tables::Meta>(&names::HISTORY_FLOOR.to_owned(), &Bytes::from(floor.to_bytes()));
         batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
-    IteratorMode, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
+    DBCompressionType, DBRecoveryMode, Direction, FlushOptions, IteratorMode, LogLevel, Options, ReadOptions,
+    WriteBatch, WriteOptions,
 };
 
 use crate::{
@@ -20,7 +21,7 @@ const WRITE_BUFFER_BYTES: usize = 4 << 20;
 /// Unflushed writes of all tables together.
 const ALL_WRITE_BUFFERS_BYTES: usize = 24 << 20;
 /// The log is cut when it grows past this, by flushing the tables that hold it up.
-const LOG_BYTES: u64 = 64 << 20;
+const LOG_BYTES: u64 = 24 << 20;
 
 /// An open database.
 pub(crate) struct Rocks {
@@ -114,6 +115,11 @@ impl Rocks {
         bytes.map(|bytes| decode::<T>(&bytes)).transpose()
     }
 
+    /// Reads the encoding of a value.
+    pub(crate) fn get_bytes<T: Table>(&self, key: &T::Key) -> Result<Option<Vec<u8>>, StorageError> {
+        self.db.get_cf(self.table::<T>(), key.to_bytes()).map_err(|error| StorageError::disk("read", &error))
+    }
+
     /// The first record at or behind `from` whose key starts with the first `prefix` bytes of `from`.
     pub(crate) fn seek<T: Table>(&self, from: &T::Key, prefix: usize) -> Result<Option<T::Value>, StorageError> {
         let from = from.to_bytes();
@@ -150,6 +156,25 @@ impl Rocks {
         Ok(Some((key, decode::<T>(&value)?)))
     }
 
+    /// Writes what is in memory into tables; the log is empty then.
+    pub(crate) fn flush(&self) -> Result<(), StorageError> {
+        let tables: Vec<_> = ALL.iter().filter_map(|(name, _)| self.db.cf_handle(name)).collect();
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.db.flush_cfs_opt(&tables, &options).map_err(|error| StorageError::disk("flush", &error))
+    }
+
+    /// Merges every table's files into its last level.
+    pub(crate) fn compact(&self) -> Result<(), StorageError> {
+        self.flush()?;
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        for table in ALL.iter().filter_map(|(name, _)| self.db.cf_handle(name)) {
+            self.db.compact_range_cf_opt(table, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
+    }
+
     /// Number of the last write; grows with every write.
     pub(crate) fn sequence(&self) -> u64 {
         self.db.latest_sequence_number()
@@ -182,6 +207,7 @@ fn database_options() -> Options {
     options.create_missing_column_families(true);
     options.set_db_write_buffer_size(ALL_WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(LOG_BYTES);
+    options.set_wal_compression_type(DBCompressionType::Zstd);
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_max_background_jobs(2);
     options.set_max_open_files(256);
@@ -207,10 +233,11 @@ fn table_options(shape: Shape, cache: &Cache) -> Options {
     options.set_compression_type(DBCompressionType::Lz4);
     match shape {
         Shape::Point => blocks.set_bloom_filter(10.0, false),
-        Shape::Range => {}
+        Shape::Range => options.set_bottommost_compression_type(DBCompressionType::Zstd),
+        // At every level, since files move down whole.
         Shape::Bulk => {
-            blocks.set_block_size(16 << 10);
-            options.set_bottommost_compression_type(DBCompressionType::Zstd);
+            blocks.set_block_size(64 << 10);
+            options.set_compression_type(DBCompressionType::Zstd);
         }
     }
     options.set_block_based_table_factory(&blocks);

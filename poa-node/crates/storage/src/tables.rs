@@ -6,7 +6,8 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_types::{Account, BlockNumber};
 
 use crate::codec::{
-    AddressAt, Arrival, Body, Changed, Key, NumberHash, Place, Slot, SlotAt, StoragePath, StoredHeader, TriePath, Value,
+    AddressAt, Arrival, Body, Changed, Key, NumberHash, Place, Slot, SlotAt, StoragePath, StoredHeader, TriePath,
+    TxPrefix, Value,
 };
 
 /// Bumped whenever a table's meaning or encoding changes.
@@ -19,7 +20,7 @@ pub(crate) enum Shape {
     Point,
     /// Neighbouring keys, by seeking.
     Range,
-    /// Big values, written once and read rarely: compressed hard.
+    /// Big values that come in the order of their keys, written once and read rarely: compressed hard.
     Bulk,
 }
 
@@ -57,18 +58,17 @@ tables! {
     Meta(Point): String => Bytes;
     /// Header by block hash, of every block ever stored.
     Headers(Point): B256 => StoredHeader;
-    /// Transactions and uncles by block hash, of every block ever stored.
-    Bodies(Bulk): B256 => Body;
+    /// Transactions and uncles of every block ever stored. By number first: new ones come behind the others, and
+    /// compaction moves whole files.
+    Bodies(Bulk): NumberHash => Body;
     /// Score and order of arrival of every block ever stored: what opening lists for replay.
     Arrivals(Range): NumberHash => Arrival;
     /// Hash of the persisted canonical block by height.
     Canonical(Range): BlockNumber => B256;
-    /// Receipts by hash of the persisted canonical block.
-    Receipts(Bulk): B256 => Vec<aurum_types::Receipt>;
-    /// Senders, in the transactions' order, by hash of the persisted canonical block.
-    Senders(Point): B256 => Vec<Address>;
-    /// Place of a transaction in the persisted canonical chain by its hash.
-    Transactions(Point): B256 => Place;
+    /// Senders and receipts of a persisted canonical block, as far as its body does not give them: `outcome.rs`.
+    Outcomes(Bulk): NumberHash => Bytes;
+    /// Places in the persisted canonical chain of the transactions whose hashes begin alike; one, as a rule.
+    Transactions(Point): TxPrefix => Vec<Place>;
     /// Snapshot of the consensus engine's state after a block at which persisting once stopped; the last ones only.
     Engines(Range): BlockNumber => Bytes;
     /// Account at the persisted tip.
@@ -83,7 +83,7 @@ tables! {
     /// Slot as it was before the block in the key; zero where nothing was stored.
     SlotHistory(Range): SlotAt => U256;
     /// Which accounts and slots a block wrote: with their history records, what undoes the block.
-    Undo(Range): BlockNumber => Changed;
+    Undo(Bulk): BlockNumber => Changed;
     /// The validator set a block recorded, with the history up to it, of every such block of all branches; what it means
     /// is the chain's. Never removed.
     Epochs(Range): NumberHash => Bytes;

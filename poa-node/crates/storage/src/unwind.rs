@@ -8,13 +8,14 @@ use aurum_types::BlockNumber;
 use crate::{
     StorageError, Tip, TrieNodes, Writer,
     checkpoint::put_checkpoint,
-    codec::Key,
+    codec::{Key, NumberHash, Place},
     core::put_tip,
     flat::FlatBatch,
     overlay::{Overlay, TipTrie},
     rocks::Batch,
     tables,
     trie::{Grown, Unsaved},
+    tx_index::TxIndexBatch,
 };
 
 impl Writer {
@@ -105,13 +106,15 @@ impl Writer {
         let core = &self.core;
         let mut unwound = HashSet::default();
         let mut flat = FlatBatch::new(&core.rocks);
+        let mut index = TxIndexBatch::new(&core.rocks);
         for number in (landing.number + 1..=old.number).rev() {
             flat.revert(number, batch)?;
             let hash = self.canonical(number)?;
-            self.forget_canonical(number, hash, batch)?;
+            self.forget_canonical(number, hash, &mut index, batch)?;
             unwound.insert(hash);
         }
         flat.finish(batch);
+        index.finish(batch);
         put_tip(batch, landing);
         Ok(unwound)
     }
@@ -139,15 +142,21 @@ impl Writer {
         hash.ok_or_else(|| StorageError::corrupt("Canonical", format!("no block {number}")))
     }
 
-    fn forget_canonical(&self, number: BlockNumber, hash: B256, batch: &mut Batch<'_>) -> Result<(), StorageError> {
-        let body = self.core.rocks.get::<tables::Bodies>(&hash)?;
+    fn forget_canonical(
+        &self,
+        number: BlockNumber,
+        hash: B256,
+        index: &mut TxIndexBatch<'_>,
+        batch: &mut Batch<'_>,
+    ) -> Result<(), StorageError> {
+        let key = NumberHash { number, hash };
+        let body = self.core.rocks.get::<tables::Bodies>(&key)?;
         let body = body.ok_or_else(|| StorageError::corrupt("Bodies", format!("no body of {hash}")))?;
-        for tx in &body.transactions {
-            batch.delete::<tables::Transactions>(tx.tx_hash());
+        for (place, tx) in (0u32..).zip(&body.transactions) {
+            index.remove(*tx.tx_hash(), Place { block: number, index: place })?;
         }
         batch.delete::<tables::Canonical>(&number);
-        batch.delete::<tables::Receipts>(&hash);
-        batch.delete::<tables::Senders>(&hash);
+        batch.delete::<tables::Outcomes>(&key);
         batch.delete::<tables::Engines>(&number);
         Ok(())
     }

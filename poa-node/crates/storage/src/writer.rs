@@ -11,10 +11,12 @@ use crate::{
     codec::{Arrival, Body, NumberHash, Place, StoredHeader, Value},
     core::{Core, names, put_tip},
     flat::FlatBatch,
+    outcome,
     overlay::{Overlay, TipTrie},
     rocks::Batch,
     tables,
     trie::{StateTrie, shrink, unsaved_bytes},
+    tx_index::TxIndexBatch,
 };
 
 /// Engine snapshots are kept for tips this many blocks back: as far as the chain can be unwound.
@@ -30,15 +32,16 @@ pub struct Writer {
 }
 
 impl Drop for Writer {
-    /// A clean end saves a check-point, so that the next start has nothing to catch up with.
+    /// A clean end saves a check-point and empties the log, so that the next start has nothing to catch up with.
     fn drop(&mut self) {
         let due = {
             let overlay = self.core.overlay();
             overlay.tip().is_some_and(|tip| tip.number > overlay.trie().saved)
         };
-        // What a failing disk did not take is made again from the check-point before.
-        if due && let Err(error) = self.checkpoint() {
-            tracing::warn!(%error, "no check-point of the state trie at the end");
+        // What a failing disk did not take is made again from the log and the check-point before.
+        let saved = if due { self.checkpoint() } else { Ok(()) };
+        if let Err(error) = saved.and_then(|()| self.core.rocks.flush()) {
+            tracing::warn!(%error, "the database was not closed cleanly");
         }
     }
 }
@@ -81,7 +84,7 @@ impl Writer {
         let unsaved = put_checkpoint(&self.core, tip, &grown.trie, &[], &mut batch)?;
         let block = Block { header: header.clone(), transactions: Vec::new(), uncles: Vec::new() };
         put_block(&mut batch, &block, expected, Arrival { score: Score::default().plus(header.difficulty), order: 0 });
-        put_canonical(&mut batch, tip, &block, &[], &[]);
+        put_canonical(&mut batch, &mut TxIndexBatch::new(&self.core.rocks), tip, &block, (&[], &[]))?;
         batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
         put_tip(&mut batch, tip);
         batch.write_durably()?;
@@ -202,6 +205,7 @@ impl Writer {
         let mut tip = old;
         let mut batch = Batch::new(&core.rocks);
         let mut flat = FlatBatch::new(&core.rocks);
+        let mut index = TxIndexBatch::new(&core.rocks);
         for block in blocks {
             let header = block.header();
             if header.parent_hash != tip.hash || header.number != tip.number + 1 {
@@ -214,12 +218,14 @@ impl Writer {
             core.on_trie(block.hash(), |_| Ok(()))?;
             tip = Tip { number: header.number, hash: block.hash() };
             flat.apply(tip.number, block.changes(), &mut batch)?;
-            put_canonical(&mut batch, tip, block.sealed().block(), block.receipts(), block.senders());
+            let outcome = (block.senders(), block.receipts());
+            put_canonical(&mut batch, &mut index, tip, block.sealed().block(), outcome)?;
         }
         if blocks.is_empty() {
             return Ok(tip);
         }
         flat.finish(&mut batch);
+        index.finish(&mut batch);
         batch.put::<tables::Engines>(&tip.number, &Bytes::copy_from_slice(engine));
         for number in old.number.saturating_sub(KEPT_ENGINES)..tip.number.saturating_sub(KEPT_ENGINES) {
             batch.delete::<tables::Engines>(&number);
@@ -301,6 +307,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Brings the files into the form that takes the least room, reading and writing most of them. For operators and
+    /// measurements; reading and writing may go on.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn compact(&mut self) -> Result<(), StorageError> {
+        self.core.rocks.compact()
+    }
+
     /// Reads the whole state trie in the tables: every node of the check-point's trie is there, with its hash, and nothing
     /// else. For operators and tests.
     ///
@@ -324,15 +339,24 @@ impl Writer {
 pub(crate) fn put_block(batch: &mut Batch<'_>, block: &Block, hash: B256, arrival: Arrival) {
     let header = StoredHeader(block.header.clone());
     batch.put_encoded::<tables::Headers>(&hash, &header.to_value());
-    batch.put_encoded::<tables::Bodies>(&hash, &Body::encode_parts(&block.transactions, &block.uncles));
-    batch.put::<tables::Arrivals>(&NumberHash { number: block.header.number, hash }, &arrival);
+    let key = NumberHash { number: block.header.number, hash };
+    batch.put_encoded::<tables::Bodies>(&key, &Body::encode_parts(&block.transactions, &block.uncles));
+    batch.put::<tables::Arrivals>(&key, &arrival);
 }
 
-pub(crate) fn put_canonical(batch: &mut Batch<'_>, tip: Tip, block: &Block, receipts: &[Receipt], senders: &[Address]) {
+/// Puts a block into the canonical chain; `senders` and `receipts` have one element for each of its transactions.
+pub(crate) fn put_canonical(
+    batch: &mut Batch<'_>,
+    index: &mut TxIndexBatch<'_>,
+    tip: Tip,
+    block: &Block,
+    (senders, receipts): (&[Address], &[Receipt]),
+) -> Result<(), StorageError> {
     batch.put::<tables::Canonical>(&tip.number, &tip.hash);
-    batch.put::<tables::Receipts>(&tip.hash, &receipts.to_vec());
-    batch.put::<tables::Senders>(&tip.hash, &senders.to_vec());
-    for (index, tx) in (0u32..).zip(&block.transactions) {
-        batch.put::<tables::Transactions>(tx.tx_hash(), &Place { block: tip.number, index });
+    let key = NumberHash { number: tip.number, hash: tip.hash };
+    batch.put_encoded::<tables::Outcomes>(&key, &outcome::encode(&block.transactions, senders, receipts));
+    for (place, tx) in (0u32..).zip(&block.transactions) {
+        index.add(*tx.tx_hash(), Place { block: tip.number, index: place })?;
     }
+    Ok(())
 }

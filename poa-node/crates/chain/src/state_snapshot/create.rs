@@ -6,7 +6,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use aurum_storage::{Database, Leaf};
+use aurum_storage::{Database, ExecutedRecord, Leaf};
 use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH};
 
 use super::{
@@ -103,8 +103,7 @@ fn write_blocks(
     for number in (1..=last).rev().take(usize::try_from(BLOCKS).unwrap_or(usize::MAX)) {
         let lost = || missing(&format!("block {number}"));
         let hash = database.canonical_hash(number)?.ok_or_else(lost)?;
-        let block = database.block(hash)?.ok_or_else(lost)?;
-        let receipts = database.receipts(hash)?.ok_or_else(lost)?;
+        let ExecutedRecord { block, receipts, .. } = database.executed(hash)?.ok_or_else(lost)?;
         let encode = |receipt: &aurum_types::Receipt| {
             let mut out = Vec::new();
             receipt.encode_2718(&mut out);

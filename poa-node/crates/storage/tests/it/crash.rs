@@ -10,13 +10,15 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{self, Link, child, genesis, grow, open, persist};
+use crate::support::{self, Link, child, crash_copy, genesis, grow, open, open_with, options, persist};
 use alloy::primitives::B256;
 use aurum_storage::{Database, StateTree, StorageError, Writer};
 use rand::Rng;
 
 const DIRECTORY: &str = "AURUM_STORAGE_CRASH_DIRECTORY";
-const ROUNDS: usize = 14;
+/// Chains that are begun, and how often each one's process is killed.
+const CHAINS: usize = 7;
+const ROUNDS: usize = 30;
 
 fn start_child(directory: &Path) -> Child {
     Command::new(std::env::current_exe().expect("this test"))
@@ -72,23 +74,41 @@ fn seed_of(header: &aurum_types::Header) -> u64 {
     u64::from_be_bytes(header.extra_data.as_ref().try_into().expect("eight bytes"))
 }
 
+/// What the killed process does, named when it begins.
+const STAGES: [&str; 6] = ["open", "put", "insert", "advance", "checkpoint", "unwind"];
+
+fn stage(name: &str) {
+    // In one write, so that a kill does not cut it.
+    println!("\nstage {name}");
+}
+
 /// Not a test of its own: what the killed process does.
 #[test]
 fn child_imports_until_killed() {
     let Some(directory) = std::env::var_os(DIRECTORY).map(PathBuf::from) else { return };
-    let (database, mut writer, tree) = open(&directory);
-    let mut chain = replay(&database, &mut writer, &tree);
     let mut rng = rand::rng();
+    stage("open");
+    let (database, mut writer, tree) = open_with(&directory, options(rng.random()));
+    let mut chain = replay(&database, &mut writer, &tree);
+    let grow = |writer: &mut Writer, parent: &Link, seed| {
+        let (block, nodes, link) = child(&tree, parent, seed);
+        stage("put");
+        writer.put_block(block.sealed(), link.score).expect("disk");
+        println!("\ndurable {}", link.hash);
+        stage("insert");
+        tree.insert(block, nodes).expect("parent is held");
+        link
+    };
     loop {
-        match rng.random_range(0..10) {
+        match rng.random_range(0..12) {
             // A short fork.
             0 if chain.len() > 1 => {
                 let parent = chain[chain.len() - 2].clone();
-                let link = grow(&mut writer, &tree, &parent, rng.random());
-                println!("\ndurable {}", link.hash);
+                grow(&mut writer, &parent, rng.random());
             }
             1..=2 => {
                 let to = rng.random_range(0..chain.len());
+                stage("advance");
                 if rng.random() {
                     persist(&mut writer, &tree, &chain[to].clone());
                 } else {
@@ -96,49 +116,76 @@ fn child_imports_until_killed() {
                 }
                 chain.drain(..to);
             }
-            3 if rng.random_bool(0.3) => {
+            3 => {
                 let tip = database.persisted().expect("genesis is there");
-                let to = tip.number.saturating_sub(rng.random_range(0..4));
+                let to = tip.number.saturating_sub(rng.random_range(0..6));
+                stage("unwind");
                 let unwound = if rng.random() { writer.unwind(to) } else { writer.unwind_to(to, b"engine") };
                 unwound.expect("can go back");
                 chain = replay(&database, &mut writer, &tree);
             }
+            4 => {
+                stage("checkpoint");
+                writer.checkpoint().expect("disk");
+            }
             _ => {
-                let link = grow(&mut writer, &tree, &chain[chain.len() - 1].clone(), rng.random());
-                println!("\ndurable {}", link.hash);
+                let link = grow(&mut writer, &chain[chain.len() - 1].clone(), rng.random());
                 chain.push(link);
             }
         }
     }
 }
 
-#[test]
-fn killed_at_any_moment_it_opens_consistently_and_has_every_durable_block() {
-    let directory = tempfile::tempdir().expect("a directory");
-    drop(open(directory.path()));
-    let mut durable: Vec<B256> = Vec::new();
-    let mut rng = rand::rng();
-    for round in 0..ROUNDS {
-        let mut child = start_child(directory.path());
-        let output = child.stdout.take().expect("piped");
-        let reader = std::thread::spawn(move || {
-            let lines = BufReader::new(output).lines().map_while(Result::ok);
-            // A line cut off by the kill is no promise.
-            lines.filter_map(|line| line.strip_prefix("durable ")?.parse::<B256>().ok()).collect::<Vec<_>>()
-        });
-        std::thread::sleep(Duration::from_millis(rng.random_range(1..400)));
-        assert!(child.try_wait().expect("ours").is_none(), "the child ended by itself in round {round}");
-        child.kill().expect("SIGKILL");
-        child.wait().expect("ours");
-        durable.extend(reader.join().expect("reads to the end"));
-
-        let (database, mut writer, tree) = open(directory.path());
-        replay(&database, &mut writer, &tree);
-        for hash in &durable {
-            assert!(database.block(*hash).expect("disk").is_some(), "block {hash} was reported durable");
+/// Kills the child a moment after it begins a stage; returns the blocks it reported durable.
+fn kill_in(stage: &str, directory: &Path, rng: &mut impl Rng) -> Vec<B256> {
+    let mut child = start_child(directory);
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let (mut durable, mut skipped) = (Vec::new(), rng.random_range(0..6));
+    let mut note = |line: &str| {
+        // A line cut off by the kill is no promise.
+        durable.extend(line.strip_prefix("durable ").and_then(|hash| hash.parse::<B256>().ok()));
+    };
+    for line in lines.by_ref().map_while(Result::ok) {
+        note(&line);
+        if line.strip_prefix("stage ") == Some(stage) {
+            // There is one opening only.
+            if skipped == 0 || stage == "open" {
+                break;
+            }
+            skipped -= 1;
         }
     }
-    assert!(durable.len() > ROUNDS, "only {} blocks in {ROUNDS} rounds", durable.len());
+    let moment = Duration::from_micros(rng.random_range(0..if stage == "open" { 60_000 } else { 1_500 }));
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < moment {
+        std::hint::spin_loop();
+    }
+    assert!(child.try_wait().expect("ours").is_none(), "the child ended by itself in stage {stage}");
+    child.kill().expect("SIGKILL");
+    child.wait().expect("ours");
+    lines.map_while(Result::ok).for_each(|line| note(&line));
+    durable
+}
+
+#[test]
+fn killed_in_any_stage_it_opens_consistently_and_has_every_durable_block() {
+    let mut rng = rand::rng();
+    let mut reported = 0;
+    for _ in 0..CHAINS {
+        let directory = tempfile::tempdir().expect("a directory");
+        drop(open(directory.path()));
+        let mut durable: Vec<B256> = Vec::new();
+        for round in 0..ROUNDS {
+            durable.extend(kill_in(STAGES[round % STAGES.len()], directory.path(), &mut rng));
+            let (database, mut writer, tree) = open_with(directory.path(), options(rng.random()));
+            replay(&database, &mut writer, &tree);
+            for hash in &durable {
+                assert!(database.block(*hash).expect("disk").is_some(), "block {hash} was reported durable");
+            }
+        }
+        reported += durable.len();
+    }
+    assert!(reported > CHAINS * ROUNDS, "only {reported} blocks in all");
 }
 
 #[test]
@@ -152,4 +199,117 @@ fn a_second_opener_is_told_that_the_directory_is_in_use() {
     assert!(said.contains("InUse"), "another process said: {said}");
     drop(held);
     drop(open(directory.path()));
+}
+
+/// The newest log of the database.
+fn newest_log(directory: &Path) -> PathBuf {
+    let logs = std::fs::read_dir(directory).expect("readable").map(|entry| entry.expect("readable").path());
+    let logs = logs.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.max().expect("a log")
+}
+
+#[test]
+fn a_log_that_was_torn_anywhere_opens_at_an_earlier_moment() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut rng = rand::rng();
+    let (_database, mut writer, tree) = open_with(directory.path(), options(3));
+    let mut link = genesis();
+    for seed in 0..40 {
+        link = grow(&mut writer, &tree, &link, seed);
+        if seed % 3 == 0 {
+            persist(&mut writer, &tree, &link);
+        }
+    }
+    let mut lowest = link.header.number;
+    for round in 0..30 {
+        let copy = tempfile::tempdir().expect("a directory");
+        crash_copy(directory.path(), copy.path());
+        let log = newest_log(copy.path());
+        let mut bytes = std::fs::read(&log).expect("readable");
+        let place = rng.random_range(bytes.len() / 4..bytes.len());
+        match round % 3 {
+            // The write did not get further, ...
+            0 => bytes.truncate(place),
+            // ... its sectors came in another order, ...
+            1 => bytes[place..].fill(0),
+            // ... or are something else.
+            _ => bytes[place..].iter_mut().for_each(|byte| *byte = rng.random()),
+        }
+        std::fs::write(&log, bytes).expect("writable");
+        let (database, mut writer) = Database::open(copy.path()).expect("opens");
+        let tree = database.state_tree();
+        if database.persisted().is_some() {
+            let chain = replay(&database, &mut writer, &tree);
+            lowest = lowest.min(chain[chain.len() - 1].header.number);
+        }
+    }
+    assert!(lowest < link.header.number, "no round lost anything");
+}
+
+#[test]
+fn a_table_file_that_was_garbled_is_an_error_and_never_another_state() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (database, mut writer, tree) = open_with(directory.path(), options(4));
+    let mut link = genesis();
+    for seed in 0..20 {
+        link = grow(&mut writer, &tree, &link, seed);
+    }
+    persist(&mut writer, &tree, &link);
+    drop((database, writer, tree));
+    let mut noticed = 0;
+    let files = std::fs::read_dir(directory.path()).expect("readable").map(|entry| entry.expect("readable"));
+    for file in files.filter(|file| file.path().extension().is_some_and(|extension| extension == "sst")) {
+        let copy = tempfile::tempdir().expect("a directory");
+        crash_copy(directory.path(), copy.path());
+        let path = copy.path().join(file.file_name());
+        let mut bytes = std::fs::read(&path).expect("readable");
+        let middle = bytes.len() / 3;
+        bytes[middle] ^= 0x55;
+        std::fs::write(&path, bytes).expect("writable");
+        let read = || -> Result<(), StorageError> {
+            let (database, writer) = Database::open(copy.path())?;
+            assert_eq!(database.persisted().map(|tip| tip.hash), Some(link.hash));
+            assert_eq!(writer.recompute_root()?, link.header.state_root);
+            writer.check_trie()?;
+            for number in 0..=link.header.number {
+                let hash = database.canonical_hash(number)?.expect("index is whole");
+                let executed = database.executed(hash)?.expect("persisted");
+                assert_eq!(executed.block.header.hash_slow(), hash);
+            }
+            Ok(())
+        };
+        noticed += usize::from(read().is_err());
+    }
+    assert!(noticed > 0, "no file was needed");
+}
+
+/// Starts the child where no file may grow beyond so many blocks of 512 (some shells: 1024) bytes: a disk that is full,
+/// without one.
+fn start_child_on_full_disk(directory: &Path, blocks: u32) -> Child {
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    Command::new("sh")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().expect("this test"))
+        .args(["crash::child_imports_until_killed", "--exact", "--nocapture", "--test-threads=1"])
+        .env(DIRECTORY, directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell")
+}
+
+#[test]
+fn a_full_disk_is_said_and_a_restart_with_room_goes_on() {
+    let directory = tempfile::tempdir().expect("a directory");
+    drop(open(directory.path()));
+    for blocks in [120, 200, 90, 300] {
+        let output = start_child_on_full_disk(directory.path(), blocks).wait_with_output().expect("ends by itself");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("Disk {"), "with {blocks} blocks it said: {said}");
+        let durable = said.lines().filter_map(|line| line.strip_prefix("durable ")?.parse::<B256>().ok());
+        let (database, mut writer, tree) = open(directory.path());
+        let chain = replay(&database, &mut writer, &tree);
+        durable.for_each(|hash| assert!(database.block(hash).expect("disk").is_some(), "{hash} was reported durable"));
+        grow(&mut writer, &tree, &chain[chain.len() - 1], u64::from(blocks));
+    }
 }

@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use crate::support::{
-    Link, address, check_state, child, child_with, compare, genesis, grow, open, open_with, options, persist,
+    Link, address, check_state, child, child_with, compare, crash_copy, genesis, grow, open, open_with, options,
+    persist,
 };
 use alloy::primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
@@ -172,16 +173,6 @@ fn run(actions: &[Action], seed: u64) {
     }
     let listed = database.unpersisted().expect("disk").iter().map(|block| block.hash).collect();
     assert_eq!(sorted(listed), sorted(known.split_off(1)));
-}
-
-/// The files as a process that is killed now leaves them.
-fn crash_copy(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).expect("readable") {
-        let entry = entry.expect("readable");
-        if entry.file_name() != "LOCK" {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
-        }
-    }
 }
 
 fn sorted(mut hashes: Vec<B256>) -> Vec<B256> {

@@ -39,6 +39,16 @@ pub(crate) fn options(seed: u64) -> Options {
     }
 }
 
+/// The files as a process that is killed now leaves them.
+pub(crate) fn crash_copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        if entry.file_name() != "LOCK" {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+        }
+    }
+}
+
 /// Ten addresses, so that blocks meet each other's writes.
 pub(crate) fn address(n: u8) -> Address {
     Address::repeat_byte(0x10 + n % 10)
