@@ -17,6 +17,9 @@ use crate::{
     methods::Registrar,
 };
 
+/// Most entries of one answer.
+const MOST: usize = 10_000;
+
 pub(super) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
     methods.add_long("trace_filter", filter)
 }
@@ -88,6 +91,10 @@ fn filter(context: &Context, grant: &Grant<Read>, (request,): (Request,)) -> Ans
             }
             if skip > 0 {
                 skip -= 1;
+            } else if found.len() == MOST {
+                return Err(Failure::Limit(format!(
+                    "more than {MOST} traces match, at block {number}: ask for pages (after, count) or fewer blocks"
+                )));
             } else {
                 found.push(entry);
             }
