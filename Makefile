@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # One build directory outside the checkout serves every target, so that a fresh clone does not compile RocksDB again.
 export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/aurum/target
 
-.PHONY: help setup setup-test build up down test e2e fmt lint docs deny contracts docker-test clean
+.PHONY: help setup setup-test build up down test e2e fmt lint bench docs deny contracts docker-test clean
 
 help: ## Print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 22
@@ -42,6 +42,11 @@ fmt: ## Format Rust, and Solidity where the Node packages are installed
 
 lint: setup-test ## Clippy with warnings as errors, formatting, licenses
 	@tests/run lint
+
+bench: build setup-test ## Measure the node beside anvil; EXPERIMENTS="single four", REPEAT=3, N=100000, LONG=--long
+	cargo build --release --locked --package aurum-tests --bin bench
+	@AURUM_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CARGO_TARGET_DIR)/release/bench" run $(EXPERIMENTS) --repeat $(or $(REPEAT),3) --n $(or $(N),100000) $(LONG)
+	@"$(CARGO_TARGET_DIR)/release/bench" report
 
 docs: ## API documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps

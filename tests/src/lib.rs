@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod batch;
+pub mod bench;
 pub mod bridge;
 pub mod consortium;
 pub mod containers;

@@ -122,8 +122,11 @@ pub mod shift {
     pub const README: u16 = 700;
     /// `certificates`.
     pub const CERTIFICATES: u16 = 940;
+    /// `bench`, and the program of that name.
+    pub const BENCH: u16 = 1_040;
     /// All of them.
-    pub const ALL: [u16; 9] = [ROUNDTRIP, FAULTS, CLIENTS, MEMBERSHIP, RESTART, BROWSER, MAKE_UP, README, CERTIFICATES];
+    pub const ALL: [u16; 10] =
+        [ROUNDTRIP, FAULTS, CLIENTS, MEMBERSHIP, RESTART, BROWSER, MAKE_UP, README, CERTIFICATES, BENCH];
 }
 
 #[cfg(test)]

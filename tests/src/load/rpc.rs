@@ -89,12 +89,12 @@ impl Client {
 
     /// Which way of asking for the last final block the node understands.
     pub(super) fn finality(&mut self) -> Finality {
-        if self.call::<FeeHistory>("eth_feeHistory", &json!(["0x1", "finalized", []])).is_ok() {
-            return Finality::FeeHistory;
-        }
-        match self.maybe::<Block>("eth_getBlockByNumber", &json!(["finalized", false])) {
-            Ok(_) => Finality::Block,
-            Err(_) => Finality::Unknown,
+        let short = self.finalized(Finality::FeeHistory);
+        match (self.finalized(Finality::Block), short) {
+            (Err(_), _) => Finality::Unknown,
+            // Some nodes take the tag and answer for another block. A block may have become final between the two questions.
+            (Ok(Some(block)), Ok(Some(short))) if block.abs_diff(short) <= 1 && short > 0 => Finality::FeeHistory,
+            (Ok(_), _) => Finality::Block,
         }
     }
 
