@@ -94,7 +94,7 @@ impl BlockSource for Blocks {
     }
 
     fn import_range(&self, blocks: Vec<SealedBlock>) -> (usize, Option<Verdict>) {
-        let (imported, stopped) = self.chain.import_batch(blocks);
+        let (imported, stopped) = self.chain.import_batch(&blocks);
         (imported.len(), stopped.map(|error| self.verdict(Err(error))))
     }
 }

@@ -162,7 +162,7 @@ impl Run<'_> {
         thread::Builder::new().name("read".to_owned()).spawn(move || source.send_all(&read_to))?;
         for Batch { blocks, has_genesis, stopped } in batches {
             self.known += u64::from(has_genesis);
-            if let Some(refused) = self.import(blocks)? {
+            if let Some(refused) = self.import(&blocks)? {
                 return Ok(Some(refused));
             }
             if stopped.is_some() {
@@ -172,7 +172,7 @@ impl Run<'_> {
         Ok(None)
     }
 
-    fn import(&mut self, batch: Vec<SealedBlock>) -> anyhow::Result<Option<Stopped>> {
+    fn import(&mut self, batch: &[SealedBlock]) -> anyhow::Result<Option<Stopped>> {
         let places: Vec<_> = batch.iter().map(|block| (block.number(), block.hash())).collect();
         let (done, error) = self.chain.import_batch(batch);
         let known = done.iter().filter(|done| matches!(done, Imported::Known)).count() as u64;

@@ -90,9 +90,9 @@ impl Chain {
         self.importer().import(block)
     }
 
-    /// Imports ascending blocks (sync): their verification and sender recovery run in parallel. Returns what was imported
-    /// and what stopped it, if something did; blocks after that one were not looked at.
-    pub fn import_batch(&self, blocks: Vec<SealedBlock>) -> (Vec<Imported>, Option<ImportError>) {
+    /// Imports ascending blocks (sync): each stage works on another of them at the same time, and they share fsyncs. Returns
+    /// what was imported and what stopped it, if something did, both as [`Self::import`] of one after the other does.
+    pub fn import_batch(&self, blocks: &[SealedBlock]) -> (Vec<Imported>, Option<ImportError>) {
         self.importer().import_batch(blocks)
     }
 

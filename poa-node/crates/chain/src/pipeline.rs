@@ -111,9 +111,9 @@ impl Importer {
     }
 
     /// Imports ascending blocks. Stops at the first that fails.
-    pub(crate) fn import_batch(&mut self, blocks: Vec<SealedBlock>) -> (Vec<Imported>, Option<ImportError>) {
+    pub(crate) fn import_batch(&mut self, blocks: &[SealedBlock]) -> (Vec<Imported>, Option<ImportError>) {
         let mut imported = Vec::with_capacity(blocks.len());
-        let mut left = &blocks[..];
+        let mut left = blocks;
         while !left.is_empty() {
             let run = self.run_on_head(left);
             if let Err(fault) = self.import_run(run, &mut imported) {

@@ -112,7 +112,7 @@ impl Announced {
             match compact.rebuild(&pool, &asker, peer, &this.metrics).await {
                 Rebuilt::Block(block) => {
                     this.metrics.blocks_rebuilt.add(1);
-                    this.block(FromPeer { peer, block });
+                    this.block(FromPeer { peer, block: *block });
                 }
                 Rebuilt::Lacking => {
                     this.metrics.blocks_not_rebuilt.add(1);

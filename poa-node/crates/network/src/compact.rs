@@ -50,7 +50,7 @@ pub(crate) struct Compact {
 #[derive(Debug)]
 pub(crate) enum Rebuilt {
     /// The block; its body is the header's.
-    Block(SealedBlock),
+    Block(Box<SealedBlock>),
     /// Too much is missing, or was not given: the block is to be fetched.
     Lacking,
     /// The peer contradicts itself.
@@ -119,6 +119,7 @@ impl Compact {
         if transactions_root(&transactions) != self.header.transactions_root {
             return Rebuilt::Lie("announced hashes of transactions that are not the header's");
         }
-        Rebuilt::Block(SealedBlock::seal_slow(Block { header: self.header, transactions, uncles: Vec::new() }))
+        let block = Block { header: self.header, transactions, uncles: Vec::new() };
+        Rebuilt::Block(Box::new(SealedBlock::seal_slow(block)))
     }
 }

@@ -85,7 +85,7 @@ fn check(kit: &Kit, blocks: &[SealedBlock], before: usize) {
         assert!(serially(node, &blocks[..before]).1.is_none());
     }
     let (left, left_error) = serially(&one, blocks);
-    let (right, right_error) = batch.import_batch(blocks.to_vec());
+    let (right, right_error) = batch.import_batch(blocks);
     assert_eq!(heads(&left), heads(&right));
     assert_eq!(left_error.as_ref().map(ToString::to_string), right_error.as_ref().map(ToString::to_string));
     assert_eq!(standing(&one), standing(&batch));
@@ -164,7 +164,7 @@ fn a_batch_that_forks_off_or_repeats_is_imported_as_its_blocks_are() {
     let kit = Kit::new(4);
     let (left, right) = (kit.node(), kit.node());
     let common = kit.mine_many(&left, &kit.validators, 3);
-    assert!(right.import_batch(common.clone()).1.is_none());
+    assert!(right.import_batch(&common).1.is_none());
     let lost = kit.mine_many(&left, &kit.validators[..2], 2);
     let won = kit.mine_many(&right, &kit.validators[2..], 4);
     let mixed: Vec<_> = common.iter().chain(&lost).chain(&won).chain(&common).cloned().collect();

@@ -188,7 +188,7 @@ impl Kit {
 
 /// Imports all into a node; each must be good.
 pub fn import_all(chain: &Chain, blocks: &[SealedBlock]) {
-    let (imported, error) = chain.import_batch(blocks.to_vec());
+    let (imported, error) = chain.import_batch(blocks);
     assert!(error.is_none(), "block {:?}: {error:?}", blocks.get(imported.len()).map(SealedBlock::number));
 }
 
