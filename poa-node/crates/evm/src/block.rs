@@ -68,9 +68,8 @@ impl<I: Look> BlockRunner<I> {
         inspector: I,
     ) -> Result<Self, EvmError> {
         let rules = evm.rules(env.number, env.timestamp);
-        let permission = rules
-            .permission_contract
-            .map(|contract| Permission::new(contract, parent_env.number, evm.reader(parent.clone(), parent_env)));
+        let permission =
+            rules.permission_contract.map(|contract| Permission::new(evm, contract, parent.clone(), parent_env));
         let certifier = rules.certified_zero_price_only.then(|| evm.reader(parent.clone(), parent_env));
         let guard = FrameGuard::new(evm, rules.permission_contract, &parent, parent_env, env.number);
         let mut machine = evm.block_machine(&rules, parent, &env).with_inspector(inspector);

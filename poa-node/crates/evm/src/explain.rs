@@ -39,7 +39,7 @@ impl Evm {
         let Some(contract) = self.rules(number, parent.timestamp).permission_contract() else {
             return Ok((needed, None));
         };
-        let mut permission = Permission::new(contract, parent.number, self.reader(state, parent));
+        let mut permission = Permission::new(self, contract, state, parent);
         let version = U256::from(permission.interface()?.number());
         let (mask, decision) = permission.decide(request, None)?;
         let (mask, cacheable) = (mask.rights(), mask.is_for_sender());

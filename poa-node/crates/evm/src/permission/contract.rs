@@ -1,10 +1,13 @@
 //! The contract's interface in all its versions.
 
-use alloy::primitives::{Address, Bytes, TxKind, U256};
-use aurum_types::{BlockNumber, StateError};
+use std::{fmt, sync::Arc};
 
-use super::{Denial, DenialReason, PermissionRequest, Right};
+use alloy::primitives::{Address, Bytes, TxKind, U256};
+use aurum_types::{BlockNumber, StateError, StateReader};
+
+use super::{Denial, DenialReason, PermissionRequest, Right, native};
 use crate::{
+    BlockEnv, Evm,
     abi::{IRights, ITxPermission, ITxPermissionV1, ITxPermissionV2, ITxPermissionV3, ITxPermissionV4},
     read_only::{Reader, Words},
 };
@@ -19,7 +22,7 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    const fn granted(rights: u32, sender_only: bool) -> Self {
+    pub(super) const fn granted(rights: u32, sender_only: bool) -> Self {
         Self { rights, reason: DenialReason::NotGranted, sender_only }
     }
 
@@ -72,24 +75,61 @@ impl Interface {
     }
 }
 
+/// What is known of the contract at one parent, whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    interface: Interface,
+    /// Whether it is ours, so that [`native`] answers.
+    is_ours: bool,
+}
+
+impl Kind {
+    /// The mask of our own contract, without a call; `None` where the contract has to be called.
+    pub(super) fn mask_without_call(
+        self,
+        state: &dyn StateReader,
+        contract: Address,
+        request: &PermissionRequest,
+    ) -> Result<Option<Mask>, StateError> {
+        if !self.is_ours || request.data.len() > native::MOST_INPUT {
+            return Ok(None);
+        }
+        let rights = native::allowed_tx_types(state, contract, request.sender)?;
+        Ok(Some(Mask::granted(rights, true)))
+    }
+}
+
 /// The permission contract at one parent block.
-#[derive(Debug)]
 pub(crate) struct Permission {
     contract: Address,
     /// The parent, whose state decides.
     block: BlockNumber,
+    state: Arc<dyn StateReader>,
     reader: Reader,
-    interface: Option<Interface>,
+    kind: Option<Kind>,
+}
+
+impl fmt::Debug for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { contract, block, kind, .. } = self;
+        f.debug_struct("Permission")
+            .field("contract", contract)
+            .field("block", block)
+            .field("kind", kind)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Permission {
-    pub(crate) const fn new(contract: Address, block: BlockNumber, reader: Reader) -> Self {
-        Self { contract, block, reader, interface: None }
+    /// The contract as it is after the block `parent`, whose state is `state`.
+    pub(crate) fn new(evm: &Evm, contract: Address, state: Arc<dyn StateReader>, parent: &BlockEnv) -> Self {
+        let reader = evm.reader(Arc::clone(&state), parent);
+        Self { contract, block: parent.number, state, reader, kind: None }
     }
 
-    /// The same with an interface that was found out before, at the same block.
-    pub(super) const fn with_interface(mut self, interface: Option<Interface>) -> Self {
-        self.interface = interface;
+    /// The same with what was found out about it before, at the same block.
+    pub(super) const fn with_kind(mut self, kind: Option<Kind>) -> Self {
+        self.kind = kind;
         self
     }
 
@@ -154,27 +194,37 @@ impl Permission {
     /// nothing that decodes; a contract that answers 1 is of no known interface there, and nobody may send (Nethermind
     /// takes such an answer for the first interface).
     pub(crate) fn interface(&mut self) -> Result<Interface, StateError> {
-        if let Some(interface) = self.interface {
-            return Ok(interface);
+        Ok(self.kind()?.interface)
+    }
+
+    /// What the contract is, found out once.
+    pub(super) fn kind(&mut self) -> Result<Kind, StateError> {
+        if let Some(kind) = self.kind {
+            return Ok(kind);
         }
         let output = self.reader.output(self.contract, &ITxPermission::contractVersionCall {})?;
         let interface = match Words::of(&output).and_then(|words| words.low_u64(0)) {
             Some(version) => Interface::Version(version),
             None => Interface::Deprecated,
         };
-        self.interface = Some(interface);
-        Ok(interface)
+        let is_ours = interface == Interface::Version(4) && native::is_ours(&self.state, self.contract)?;
+        let kind = Kind { interface, is_ours };
+        self.kind = Some(kind);
+        Ok(kind)
     }
 
-    /// One `allowedTxTypes` in the contract's interface.
+    /// One `allowedTxTypes` in the contract's interface; our own contract is read instead.
     pub(super) fn ask(&mut self, request: &PermissionRequest) -> Result<Mask, StateError> {
+        let kind = self.kind()?;
+        if let Some(mask) = kind.mask_without_call(&self.state, self.contract, request)? {
+            return Ok(mask);
+        }
         let PermissionRequest { sender, value, gas_limit, .. } = *request;
         let to = request.to.to().copied().unwrap_or_default();
         let max_fee = U256::from(request.max_fee_per_gas);
         let data = request.data.clone();
-        let interface = self.interface()?;
         let (contract, reader) = (self.contract, &mut self.reader);
-        let answer = match interface {
+        let answer = match kind.interface {
             Interface::Deprecated => {
                 let call = ITxPermissionV1::allowedTxTypesCall { sender };
                 Mask::of_one_word(&reader.output(contract, &call)?)

@@ -79,7 +79,7 @@ impl FrameGuard {
         if !creation && !calls {
             return None;
         }
-        let permission = Permission::new(contract, parent.number, evm.reader(Arc::clone(state), parent));
+        let permission = Permission::new(evm, contract, Arc::clone(state), parent);
         let precompiles = Precompiles::at(evm.spec(), number);
         Some(Self { permission, creation, calls, precompiles, sent: None })
     }

@@ -4,6 +4,7 @@
 //! PermissionRequest ─▶ Right it needs, by code at the parent ─┐
 //!        │                                                    ├─▶ allowed, or Denial
 //!        └─▶ known Mask of (parent, sender), or allowedTxTypes ┘
+//!                                                (our own contract: from its storage)
 //! ```
 //!
 //! A mask that the contract calls the sender's own holds for all its transactions on that parent, whatever they are: the
@@ -12,6 +13,7 @@
 mod contract;
 mod denial;
 mod frames;
+mod native;
 mod request;
 
 use std::{
@@ -23,7 +25,7 @@ use alloy::primitives::{Address, B256};
 use aurum_types::StateReader;
 use lru::LruCache;
 
-use self::contract::Interface;
+use self::contract::Kind;
 pub(crate) use self::{
     contract::{Mask, Permission},
     frames::{FrameGuard, Sent},
@@ -40,13 +42,13 @@ use crate::{BlockEnv, Evm, EvmError};
 #[derive(Debug)]
 pub(crate) struct MaskCache {
     masks: LruCache<(B256, Address), Mask>,
-    /// The interface at the parent that was asked about last.
-    interface: Option<(B256, Interface)>,
+    /// The contract at the parent that was asked about last.
+    kind: Option<(B256, Kind)>,
 }
 
 impl MaskCache {
     pub(crate) fn new() -> Self {
-        Self { masks: LruCache::new(NonZeroUsize::new(4096).expect("not zero")), interface: None }
+        Self { masks: LruCache::new(NonZeroUsize::new(4096).expect("not zero")), kind: None }
     }
 }
 
@@ -64,25 +66,31 @@ impl Evm {
     ) -> Result<Result<(), Denial>, EvmError> {
         let Some(contract) = self.permission_contract_after(parent) else { return Ok(Ok(())) };
         let key = (parent_hash, request.sender);
-        let (known, interface) = {
+        let (mut known, kind) = {
             let mut cache = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-            let interface = cache.interface.filter(|(parent, _)| *parent == parent_hash);
-            (cache.masks.get(&key).copied(), interface.map(|(_, interface)| interface))
+            let kind = cache.kind.filter(|(parent, _)| *parent == parent_hash).map(|(_, kind)| kind);
+            (cache.masks.get(&key).copied(), kind)
         };
+        let is_new = known.is_none();
+        if let (None, Some(kind)) = (known, kind) {
+            known = kind.mask_without_call(&state, contract, request)?;
+        }
         if let Some(mask) = known {
             // The usual case under load: no machine is set up for it.
             let has_code = |to| Ok(state.account(to)?.is_some_and(|account| account.has_code()));
             if mask.allows(request.needed(has_code)?) {
+                if is_new {
+                    self.masks.lock().unwrap_or_else(PoisonError::into_inner).masks.put(key, mask);
+                }
                 return Ok(Ok(()));
             }
         }
-        let reader = self.reader(state, parent);
-        let mut permission = Permission::new(contract, parent.number, reader).with_interface(interface);
+        let mut permission = Permission::new(self, contract, state, parent).with_kind(kind);
         let (mask, decision) = permission.decide(request, known)?;
-        let interface = permission.interface()?;
+        let kind = permission.kind()?;
         let mut cache = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.interface = Some((parent_hash, interface));
-        if known.is_none() && mask.is_for_sender() {
+        cache.kind = Some((parent_hash, kind));
+        if is_new && mask.is_for_sender() {
             cache.masks.put(key, mask);
         }
         Ok(decision)
@@ -96,7 +104,7 @@ impl Evm {
     /// Only faults.
     pub fn rights(&self, state: Arc<dyn StateReader>, env: &BlockEnv, account: Address) -> Result<u32, EvmError> {
         let Some(contract) = self.permission_contract_after(env) else { return Ok(u32::MAX) };
-        Ok(Permission::new(contract, env.number, self.reader(state, env)).rights_of(account)?)
+        Ok(Permission::new(self, contract, state, env).rights_of(account)?)
     }
 
     /// The contract that decides about the children of `parent`.
