@@ -336,6 +336,10 @@ async fn every_method_asks_the_permission_contract() {
         assert_eq!(code, -40100, "{method}: {refused}");
         assert!(["READ_DENIED", "NO_RIGHTS", "ADMIN_NOT_LOCAL"].contains(&reason), "{method}: {refused}");
     }
+    // Also where transactions are taken in by a way of their own.
+    let sent = raw(&transfer(&key(MEMBER), 0, Address::repeat_byte(9), 0));
+    let refused = call(&server, "members", Some(&token), "eth_sendRawTransaction", sent).await.unwrap_err();
+    assert_eq!(reason(&refused), (-40100, "NO_RIGHTS"));
     let refused = call(&server, "members", Some(&token), "eth_getLogs", json!([{}])).await.unwrap_err();
     assert_eq!(
         refused["data"],
@@ -497,6 +501,12 @@ async fn a_share_is_each_callers_own_and_says_when_to_come_back() {
     assert_eq!(reason(refused), (-32005, "RATE_LIMIT"), "{answers:?}");
     let after = refused["data"]["retryAfterMs"].as_u64().expect("when to come back");
     assert!((1..=500).contains(&after), "{after}");
+    let sends = Value::from_iter((0..8).map(|id| {
+        let raw = raw(&transfer(&key(MEMBER), id, Address::repeat_byte(9), 0));
+        json!({ "jsonrpc": "2.0", "id": id, "method": "eth_sendRawTransaction", "params": raw })
+    }));
+    let (_, sent) = post(url.clone(), Some(&one), &sends).await;
+    assert_eq!(reason(&sent[7]["error"]), (-32005, "RATE_LIMIT"), "transactions take their share as well: {sent}");
     // Another session of the account shares its share, another account does not.
     let again = log_in(&server, MEMBER).await;
     let (_, shared) = post(url.clone(), Some(&again), &batch).await;
