@@ -207,7 +207,6 @@ fn database_options() -> Options {
     options.create_missing_column_families(true);
     options.set_db_write_buffer_size(ALL_WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(LOG_BYTES);
-    // Not compressed: RocksDB 11's reader of a compressed log does not end where that was garbled.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_max_background_jobs(2);
     options.set_max_open_files(256);
