@@ -120,13 +120,13 @@ async fn post(url: String, bearer: Option<&str>, body: &Value) -> (StatusCode, V
     (status, serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON"))
 }
 
-fn request(method: &str, params: Value) -> Value {
+fn request(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
 /// The answer of a listener to one call: `result`, or `error`.
 async fn call(server: &Server, name: &str, token: Option<&str>, method: &str, params: Value) -> Result<Value, Value> {
-    let (_, mut answer) = post(format!("http://{}/", address(server, name)), token, &request(method, params)).await;
+    let (_, mut answer) = post(format!("http://{}/", address(server, name)), token, &request(method, &params)).await;
     match answer.get_mut("error") {
         Some(error) => Err(error.take()),
         None => Ok(answer["result"].take()),
@@ -187,7 +187,7 @@ async fn next(socket: &mut Socket) -> Value {
 }
 
 async fn ask(socket: &mut Socket, method: &str, params: Value) -> Value {
-    socket.send(Message::text(request(method, params).to_string())).await.expect("sends");
+    socket.send(Message::text(request(method, &params).to_string())).await.expect("sends");
     next(socket).await
 }
 
@@ -199,7 +199,7 @@ fn raw(tx: &Transaction) -> Value {
 async fn a_login_reads_by_header_and_by_path_until_the_logout() {
     let server = serve(kit(0), vec![members()]).await;
     let at = address(&server, "members");
-    let chain_id = request("eth_chainId", json!([]));
+    let chain_id = request("eth_chainId", &json!([]));
     let (status, refused) = post(format!("http://{at}/"), None, &chain_id).await;
     assert_eq!((status, reason(&refused["error"])), (StatusCode::UNAUTHORIZED, (-40100, "LOGIN_REQUIRED")));
 
@@ -250,7 +250,7 @@ async fn no_log_line_holds_a_token() {
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
     subscriber.with_writer(move || writer.clone()).init();
     // By hand: a client would log what it sends.
-    let body = request("eth_chainId", json!([])).to_string();
+    let body = request("eth_chainId", &json!([])).to_string();
     for (path, header) in [(format!("/k/{by_path}"), String::new()), ("/".to_owned(), by_header.clone())] {
         let mut stream = tokio::net::TcpStream::connect(address(&server, "members")).await.unwrap();
         let head = format!(
@@ -464,7 +464,7 @@ async fn only_the_listener_for_administrators_administers_once_there_is_one() {
     // What came through a proxy is not of this machine.
     let url = format!("http://{}/", address(&server, "admin"));
     let proxied = Client::new().post(url).header("content-type", "application/json").header("x-forwarded-for", "::1");
-    let answer = proxied.body(request("eth_chainId", json!([])).to_string()).send().await.unwrap();
+    let answer = proxied.body(request("eth_chainId", &json!([])).to_string()).send().await.unwrap();
     let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     assert_eq!(answer["error"]["code"], -40100);
 }
@@ -538,7 +538,7 @@ async fn each_listener_has_its_own_limits_and_namespaces() {
     let url = format!("http://{}/", address(&server, "public"));
     let batch = Value::from_iter((0..3).map(|id| json!({ "jsonrpc": "2.0", "id": id, "method": "eth_chainId" })));
     assert_eq!(post(url.clone(), None, &batch).await.1["error"]["code"], -32005);
-    let long = request("eth_call", json!([{ "to": logger, "data": format!("0x{}", "00".repeat(500)) }, "latest"]));
+    let long = request("eth_call", &json!([{ "to": logger, "data": format!("0x{}", "00".repeat(500)) }, "latest"]));
     assert_eq!(post(url, None, &long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(call(&server, "public", None, "net_version", json!([])).await.unwrap_err()["code"], -32601);
     assert_eq!(
