@@ -5,7 +5,7 @@ use alloy::primitives::{B256, Bytes};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use aurum_aura::{
     EngineState,
-    certificate::{Certificate, Trust, ValidatorHistory, VoteDomain},
+    certificate::{Certificate, Checkpoint, Trust, ValidatorHistory, VoteDomain},
 };
 use aurum_storage::Writer;
 use aurum_types::{BlockNumber, ChainSpec, Header, ValidatorSet};
@@ -26,7 +26,7 @@ pub(super) struct EpochRecord {
 pub(super) fn of(reader: &Reader, at: BlockRef) -> Result<(Vec<EpochRecord>, Vec<Bytes>), Fault> {
     let mut epochs: Vec<_> = reader.epochs_between(0, at.into())?;
     epochs.reverse();
-    let record = |(at, epoch): (aurum_aura::certificate::Checkpoint, Epoch)| EpochRecord {
+    let record = |(at, epoch): (Checkpoint, Epoch)| EpochRecord {
         number: at.number,
         hash: at.hash,
         epoch: epoch.encode().into(),
@@ -60,7 +60,7 @@ impl Proof {
         let certificates = manifest.certificates.iter().map(|bytes| Certificate::decode(bytes));
         let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(SnapshotError::refused)?;
         let proof = Self { epochs, certificates };
-        let Some((first, genesis)) = proof.epochs.first() else {
+        let (Some((first, genesis)), Some((last, epoch))) = (proof.epochs.first(), proof.epochs.last()) else {
             let refused = || SnapshotError::refused("it has certificates and not the validators that signed them");
             return if proof.certificates.is_empty() { Ok(proof) } else { Err(refused()) };
         };
@@ -70,7 +70,6 @@ impl Proof {
             return Err(SnapshotError::refused("it begins with other validators than the chain"));
         }
         proof.check_history(manifest)?;
-        let (last, epoch) = proof.epochs.last().unwrap_or(&proof.epochs[0]);
         if engine.status().epoch_recorded_at != last.number || *engine.child_validators() != *epoch.validators {
             return Err(SnapshotError::refused("its consensus state has other validators than it proves"));
         }
