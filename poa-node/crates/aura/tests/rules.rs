@@ -257,13 +257,15 @@ fn base_fees_follow_their_rule() {
     assert_eq!(next_base_fee(&spec, &parent(u64::MAX, 20_000), 3), Some(u64::MAX));
 
     // From the beginning on, a genesis without a base fee counts as one of 0: OpenEthereum calc_base_fee.
-    let params = |mut extra: serde_json::Value| {
+    // A function, not a closure: rustc 1.95 lets two calls of a closure with equal constant arguments share one argument
+    // in memory, which the first call has changed and freed (rust-lang/rust#155241).
+    fn params(mut extra: serde_json::Value) -> Arc<ChainSpec> {
         extra["eip1559Transition"] = json!(0);
         extra["eip1559ElasticityMultiplier"] = json!(4);
         extra["eip1559BaseFeeMaxChangeDenominator"] = json!(8);
         extra["eip1559BaseFeeInitialValue"] = json!(1_000);
         list_spec(1, json!({}), extra)
-    };
+    }
     let genesis = Header { gas_limit: 20_000, ..Header::default() };
     assert_eq!(next_base_fee(&params(json!({})), &genesis, 1), Some(0));
     let floor = json!({ "eip1559BaseFeeMinValue": 7, "eip1559BaseFeeMinValueTransition": 1 });
