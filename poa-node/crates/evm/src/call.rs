@@ -115,6 +115,22 @@ impl CallOutcome {
     }
 }
 
+impl CallRequest {
+    /// What the permission contract is asked about this call, run with `gas_limit`.
+    pub fn permission_request(&self, gas_limit: u64) -> PermissionRequest {
+        PermissionRequest {
+            sender: self.from,
+            to: self.to,
+            value: self.value,
+            max_fee_per_gas: self.max_fee_per_gas,
+            max_priority_fee_per_gas: self.max_priority_fee_per_gas.unwrap_or(self.max_fee_per_gas),
+            gas_limit,
+            data: self.data.clone(),
+            delegates: !self.authorization_list.is_empty(),
+        }
+    }
+}
+
 impl Evm {
     /// Runs a message on the state after the block `env`, as if it were in that block.
     ///
@@ -185,16 +201,7 @@ impl Evm {
     ) -> Result<Option<FrameGuard>, EvmError> {
         let contract = self.rules(env.number, env.timestamp).permission_contract().filter(|_| !call.from.is_zero());
         let Some(mut guard) = FrameGuard::new(self, contract, state, env, env.number) else { return Ok(None) };
-        let request = PermissionRequest {
-            sender: call.from,
-            to: call.to,
-            value: call.value,
-            max_fee_per_gas: call.max_fee_per_gas,
-            max_priority_fee_per_gas: call.max_priority_fee_per_gas.unwrap_or(call.max_fee_per_gas),
-            gas_limit: call.gas.unwrap_or(env.gas_limit),
-            data: call.data.clone(),
-            delegates: !call.authorization_list.is_empty(),
-        };
+        let request = call.permission_request(call.gas.unwrap_or(env.gas_limit));
         let mask = guard.mask_for(&request)?;
         guard.begin(Sent::request(&request, mask));
         Ok(Some(guard))

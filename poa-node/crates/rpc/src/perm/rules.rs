@@ -2,7 +2,6 @@
 
 use alloy::{eips::BlockId, primitives::Address, rpc::types::TransactionRequest};
 use aurum_chain::{Denial, Grant, Read, View};
-use aurum_evm::PermissionRequest;
 use jsonrpsee::core::RegisterMethodError;
 use serde::Serialize;
 
@@ -117,15 +116,6 @@ fn explain(
 
 fn decide(view: &View, request: TransactionRequest, id: BlockId) -> Answer<Result<(), Denial>> {
     let call = call_request(view, request)?;
-    let request = PermissionRequest {
-        sender: call.from,
-        to: call.to,
-        value: call.value,
-        max_fee_per_gas: call.max_fee_per_gas,
-        max_priority_fee_per_gas: call.max_priority_fee_per_gas.unwrap_or(call.max_fee_per_gas),
-        gas_limit: call.gas.unwrap_or_default(),
-        data: call.data,
-        delegates: !call.authorization_list.is_empty(),
-    };
+    let request = call.permission_request(call.gas.unwrap_or_default());
     Ok(view.permission(id, &request)?)
 }
