@@ -10,7 +10,7 @@ use std::{
 
 use alloy::primitives::Address;
 use aurum_chain::{Chain, Fault, Head};
-use aurum_pool::Pooled;
+use aurum_pool::Newly;
 use aurum_types::Step;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -88,7 +88,7 @@ enum Growth {
 /// What the thread is woken by besides the clock.
 struct News {
     head: watch::Receiver<Head>,
-    pooled: broadcast::Receiver<Arc<Pooled>>,
+    pooled: broadcast::Receiver<Newly>,
     /// Who sent what was heard of already.
     senders: HashSet<Address>,
     /// Transactions came faster than they were heard of.
@@ -118,9 +118,7 @@ impl News {
             _ = self.head.changed() => {}
             first = self.pooled.recv(), if transactions => {
                 match first {
-                    Ok(tx) => {
-                        self.senders.insert(tx.sender());
-                    }
+                    Ok(newly) => self.hear(&newly),
                     Err(_) => self.missed = true,
                 }
                 sleep(GATHER.min(time)).await;
@@ -131,12 +129,14 @@ impl News {
         Some(())
     }
 
+    fn hear(&mut self, newly: &Newly) {
+        self.senders.extend(newly.iter().map(|tx| tx.sender()));
+    }
+
     fn gather(&mut self) {
         loop {
             match self.pooled.try_recv() {
-                Ok(tx) => {
-                    self.senders.insert(tx.sender());
-                }
+                Ok(newly) => self.hear(&newly),
                 Err(TryRecvError::Lagged(_)) => self.missed = true,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }

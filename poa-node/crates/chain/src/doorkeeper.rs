@@ -45,8 +45,11 @@ impl Admission for Doorkeeper {
     fn admits(&self, tx: &Recovered<Transaction>, origin: Origin) -> Result<(), Refusal> {
         let reader = &self.reader;
         let (head, state) = reader.head_state().map_err(fault)?;
-        let next = reader.env_after(head.hash, &head.header);
-        let rules = reader.evm.rules(next.number, next.timestamp);
+        // What matters of the next block, whoever seals it.
+        let number = head.header.number + 1;
+        let timestamp = reader.clock.now().as_secs().max(head.header.timestamp + 1);
+        let base_fee = reader.base_fee_after(&head.header);
+        let rules = reader.evm.rules(number, timestamp);
         reader.evm.validate_tx_stateless(&rules, tx.inner()).map_err(refusal)?;
         if let Some(have) = tx.chain_id()
             && have != reader.spec.params.chain_id
@@ -57,8 +60,8 @@ impl Admission for Doorkeeper {
         if tx.gas_limit() > head.header.gas_limit {
             return Err(Refusal::GasLimit);
         }
-        self.admits_fee(tx, origin, &rules, next.base_fee, &head, &state)?;
-        if reader.spec.params.eip3607_transition.is_some_and(|from| next.number >= from) {
+        self.admits_fee(tx, origin, &rules, base_fee, &head, &state)?;
+        if reader.spec.params.eip3607_transition.is_some_and(|from| number >= from) {
             refuse_code(&*state, tx.signer())?;
         }
         let request = PermissionRequest::of(tx.signer(), tx.inner());

@@ -21,8 +21,8 @@
 use std::{fmt, marker::PhantomData, sync::Arc};
 
 use alloy::primitives::{Address, B256};
-use aurum_pool::{Origin, Pool, PoolError};
-use aurum_types::{BlockNumber, Recovered, Transaction, TransactionError, recover_sender};
+use aurum_pool::{Origin, Pool, SubmitError};
+use aurum_types::{BlockNumber, Transaction};
 
 use crate::{
     Chain,
@@ -131,17 +131,6 @@ impl Denied {
     }
 }
 
-/// Why a transaction was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// It has no valid signature.
-    #[error(transparent)]
-    Transaction(#[from] TransactionError),
-    /// The pool refuses it; the text is the one Ethereum clients match.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
-}
-
 /// The door: chain, pool and the policy that decides (see the module's table).
 #[derive(Clone)]
 pub struct Gate {
@@ -226,15 +215,21 @@ impl Gate {
         View::new(&self.chain)
     }
 
-    /// Recovers the sender (about 30 µs of CPU: call it off the async threads) and pools the transaction. Returns its hash.
+    /// Pools a transaction: [`Self::submit_many`] of one. Returns its hash.
     ///
     /// # Errors
     /// [`SubmitError`].
-    pub fn submit(&self, _grant: &Grant<Submit>, transaction: Transaction) -> Result<B256, SubmitError> {
-        let hash = *transaction.tx_hash();
-        let sender = recover_sender(&transaction)?;
-        self.chain.pool().add(Recovered::new_unchecked(transaction, sender), Origin::Local)?;
-        Ok(hash)
+    pub fn submit(&self, grant: &Grant<Submit>, transaction: Transaction) -> Result<B256, SubmitError> {
+        self.submit_many(vec![(grant.clone(), transaction)]).pop().expect("one answer to one transaction")
+    }
+
+    /// Recovers the senders of what is not pooled yet (about 30 µs of CPU each, many in parallel on rayon: call it off the
+    /// async threads) and pools the transactions, each for the holder of its grant. Returns a hash or a refusal for each, in their order, as if each had
+    /// been submitted alone after those before it.
+    pub fn submit_many(&self, sent: Vec<(Grant<Submit>, Transaction)>) -> Vec<Result<B256, SubmitError>> {
+        let transactions = sent.into_iter().map(|(_, transaction)| transaction).collect();
+        let added = self.chain.pool().add_signed(transactions, Origin::Local);
+        added.into_iter().map(|added| added.map(|added| added.hash)).collect()
     }
 
     /// The pool itself, for those who may administer.

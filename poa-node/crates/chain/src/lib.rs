@@ -50,6 +50,7 @@ pub use aurum_evm::{
     BlockEnv, BlockTraces, CallOutcome, CallRequest, Denial, NodePermission, ParityCall, Reward, RewardKind,
     SimulatedCall, SimulationMode, TraceError, TraceLimits, Which,
 };
+pub use aurum_pool::SubmitError;
 pub use aurum_storage::AccountProof;
 
 pub use self::{
@@ -57,7 +58,7 @@ pub use self::{
     chain::{Chain, ChainConfig, Imported},
     empty_steps::EmptyStepError,
     error::{ChainError, Fault, ImportError, Invalid, ReadError},
-    gate::{Admin, Denied, Gate, Grant, GrantKind, Identity, Read, Submit, SubmitError},
+    gate::{Admin, Denied, Gate, Grant, GrantKind, Identity, Read, Submit},
     head::{BlockRef, Head, HeadChange},
     node_permission::NodeDecision,
     observe::{Observation, Observer, Seen},

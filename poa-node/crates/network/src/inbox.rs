@@ -6,11 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{B256, Bytes, keccak256};
-use aurum_pool::{Origin, Pool, PoolError};
-use aurum_types::{Recovered, TransactionError, decode_transaction, recover_sender};
+use alloy::primitives::{B256, Bytes};
+use aurum_pool::{Origin, Pool, PoolError, SubmitError};
+use aurum_types::{TransactionError, decode_transaction};
 use lru::LruCache;
-use rayon::prelude::*;
 
 use crate::message::Wanted;
 
@@ -41,42 +40,35 @@ impl Inbox {
         self.recent.lock().expect("nothing panics while holding it").put(hash, ());
     }
 
-    /// Pools what is new. Senders are recovered in parallel.
+    /// Pools what is new, senders recovered in parallel.
     ///
     /// # Errors
-    /// The first transaction that no honest node forwards: malformed, or without a valid signature.
+    /// Any transaction that no honest node forwards: malformed, or without a valid signature.
     pub(crate) fn take(&self, transactions: &[Bytes]) -> Result<(), TransactionError> {
-        let recovered: Vec<_> = transactions
-            .par_iter()
-            .filter_map(|bytes| {
-                // The hash of a transaction is that of its bytes, so what is known costs no recovery.
-                let hash = keccak256(bytes);
-                if self.pool.get(hash).is_some() || self.is_recent(&hash) {
-                    return None;
-                }
-                Some(decode_transaction(bytes).and_then(|tx| {
-                    let sender = recover_sender(&tx)?;
-                    Ok((hash, Recovered::new_unchecked(tx, sender)))
-                }))
-            })
-            .collect();
-        let mut malformed = None;
-        for tx in recovered {
-            let (hash, tx) = match tx {
-                Ok(tx) => tx,
-                Err(error) => {
-                    malformed = Some(error);
-                    continue;
-                }
-            };
-            match self.pool.add(tx, Origin::Network) {
-                Ok(_) | Err(PoolError::AlreadyKnown | PoolError::NonceTooLow { .. }) => self.note_recent(hash),
-                Err(error) if error.is_fault() => tracing::error!(%hash, %error, "transaction could not be judged"),
-                // Refused by our limits or rules, which may change: not noted, so that it can come again.
-                Err(error) => tracing::debug!(%hash, %error, "transaction of a peer refused"),
+        let mut malformed = Ok(());
+        let mut new = Vec::with_capacity(transactions.len());
+        for bytes in transactions {
+            match decode_transaction(bytes) {
+                Ok(tx) if self.is_recent(tx.tx_hash()) => {}
+                Ok(tx) => new.push(tx),
+                Err(error) => malformed = Err(error),
             }
         }
-        malformed.map_or(Ok(()), Err)
+        let hashes: Vec<B256> = new.iter().map(|tx| *tx.tx_hash()).collect();
+        for (hash, result) in hashes.into_iter().zip(self.pool.add_signed(new, Origin::Network)) {
+            match result {
+                Ok(_) | Err(SubmitError::Pool(PoolError::AlreadyKnown | PoolError::NonceTooLow { .. })) => {
+                    self.note_recent(hash);
+                }
+                Err(SubmitError::Transaction(error)) => malformed = Err(error),
+                Err(SubmitError::Pool(error)) if error.is_fault() => {
+                    tracing::error!(%hash, %error, "transaction could not be judged");
+                }
+                // Refused by our limits or rules, which may change: not noted, so that it can come again.
+                Err(SubmitError::Pool(error)) => tracing::debug!(%hash, %error, "transaction of a peer refused"),
+            }
+        }
+        malformed
     }
 
     /// Which of the offered are wanted.

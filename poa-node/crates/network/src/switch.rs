@@ -16,7 +16,7 @@ use std::{
 };
 
 use alloy::primitives::B256;
-use aurum_pool::{Pool, Pooled};
+use aurum_pool::{Newly, Pool};
 use aurum_types::SealedBlock;
 use futures::StreamExt;
 use libp2p::{
@@ -59,8 +59,8 @@ const GOSSIP: usize = 256;
 const HEARD: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 /// Threads that answer peers or take their transactions at a time; the rest wait, bounded by each peer's open streams.
 const SERVING: usize = 4;
-/// Newly pooled transactions taken in one turn, so that blocks are not kept waiting.
-const POOLED_PER_TURN: usize = 256;
+/// Batches of newly pooled transactions taken in one turn, so that blocks are not kept waiting.
+const POOLED_PER_TURN: usize = 64;
 const TICK: Duration = Duration::from_millis(50);
 const SECOND: Duration = Duration::from_secs(1);
 /// How often transactions that this node answers for and that still wait are offered to everybody again.
@@ -282,7 +282,7 @@ impl Switch {
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut ours: Ours,
-        mut newly_pooled: broadcast::Receiver<Arc<Pooled>>,
+        mut newly_pooled: broadcast::Receiver<Newly>,
         shutdown: CancellationToken,
     ) {
         let mut tick = interval(TICK);

@@ -1,8 +1,8 @@
 //! The file that keeps accepted transactions over a restart.
 //!
 //! Layout: eight bytes `AURUMTX1`, then records of `length: u32 LE ‖ checksum: 8 bytes ‖ EIP-2718 transaction`, where the
-//! checksum is the head of the transaction's hash. A record is one `write(2)`, so it survives the death of the process;
-//! it is not synced, so the last ones may be lost with the machine's power (the client sees the transaction missing).
+//! checksum is the head of the transaction's hash. What was accepted together is one `write(2)`, so it survives the death of
+//! the process; it is not synced, so the last ones may be lost with the machine's power (the client sees the transaction missing).
 //! Reading stops at the first record that is not whole: a torn tail is what a crash leaves, not an error.
 
 use std::{
@@ -19,7 +19,6 @@ use alloy::{
 use aurum_types::{Transaction, decode_transaction};
 
 const MAGIC: &[u8; 8] = b"AURUMTX1";
-const RECORD_HEAD: usize = 4 + CHECKSUM;
 const CHECKSUM: usize = 8;
 /// Below this size a journal is not worth rewriting.
 const COMPACT_FLOOR: u64 = 1 << 20;
@@ -61,15 +60,14 @@ impl Journal {
         ))
     }
 
-    /// Appends one transaction. After an error the file is as before.
-    pub(crate) fn append(&mut self, tx: &Transaction) -> io::Result<()> {
-        let record = encode_record(tx);
-        if let Err(error) = self.file.write_all(&record) {
+    /// Appends records, whole ones ([`encode_record`]), in one write. After an error the file is as before.
+    pub(crate) fn append(&mut self, records: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(records) {
             // A half-written record would hide those after it.
             self.file.set_len(self.len)?;
             return Err(error);
         }
-        self.len += record.len() as u64;
+        self.len += records.len() as u64;
         Ok(())
     }
 
@@ -88,7 +86,7 @@ impl Journal {
         let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&beside)?;
         let mut bytes = MAGIC.to_vec();
         for tx in live {
-            bytes.extend_from_slice(&encode_record(tx));
+            encode_record(tx, &mut bytes);
         }
         file.write_all(&bytes)?;
         file.sync_all()?;
@@ -109,14 +107,12 @@ fn checksum(hash: &B256) -> [u8; CHECKSUM] {
     head
 }
 
-fn encode_record(tx: &Transaction) -> Vec<u8> {
-    let payload = tx.encoded_2718();
-    let length = u32::try_from(payload.len()).expect("a pooled transaction is far below 4 GiB");
-    let mut record = Vec::with_capacity(RECORD_HEAD + payload.len());
-    record.extend_from_slice(&length.to_le_bytes());
-    record.extend_from_slice(&checksum(&keccak256(&payload)));
-    record.extend_from_slice(&payload);
-    record
+/// Writes the transaction's record behind what is in `out`.
+pub(crate) fn encode_record(tx: &Transaction, out: &mut Vec<u8>) {
+    let length = u32::try_from(tx.encode_2718_len()).expect("a pooled transaction is far below 4 GiB");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&checksum(tx.tx_hash()));
+    tx.encode_2718(out);
 }
 
 /// Decodes whole records and tells how many bytes they take, the magic included.

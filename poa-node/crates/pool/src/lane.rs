@@ -121,17 +121,20 @@ impl Lane {
         if account.nonce != self.account.nonce {
             self.waited_heads = 0;
         }
-        let kept = self.txs.split_off(&account.nonce);
-        let used = std::mem::replace(&mut self.txs, kept);
+        // One by one: `split_off` would count all that stays.
+        let mut used = Vec::new();
+        while let Some(first) = self.txs.first_entry().filter(|first| *first.key() < account.nonce) {
+            used.push(first.remove());
+        }
         if account.nonce < self.account.nonce || account.nonce > self.next {
             self.next = account.nonce;
             self.spent = U512::ZERO;
         } else {
-            self.spent = used.values().map(wide).fold(self.spent, |spent, cost| spent - cost);
+            self.spent = used.iter().map(wide).fold(self.spent, |spent, cost| spent - cost);
         }
         self.account = account;
         self.extend_pending();
-        used.into_values().collect()
+        used
     }
 
     fn extend_pending(&mut self) {

@@ -1,19 +1,21 @@
 //! All lanes, with the indexes and sums over them. Plain data: no lock, no journal, no questions to the chain.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    num::NonZeroUsize,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc};
 
-use alloy::primitives::{Address, B256, U256, U512};
+use alloy::primitives::{
+    Address, B256, U256, U512,
+    map::{AddressMap, B256Map},
+};
 use aurum_types::Account;
 use lru::LruCache;
 
-use crate::{Content, Departure, Origin, PoolConfig, PoolError, Pooled, Status, lane::Lane};
+use crate::{Content, Departure, Origin, PoolConfig, PoolError, Pooled, Status, lane::Lane, senders::Senders};
 
 /// How far [`Lanes::evict_one`] looks for a victim; keeps the refusal of a full pool cheap.
 const EVICTION_SEARCH: usize = 64;
+
+/// One in so many places is for this node's own clients.
+const LOCAL_SHARE: usize = 8;
 
 /// What remains of a transaction that left.
 #[derive(Clone, Debug)]
@@ -26,13 +28,14 @@ struct Gone {
 pub(crate) struct Lanes {
     config: PoolConfig,
     base_fee: Option<u64>,
-    by_sender: HashMap<Address, Lane>,
-    by_hash: HashMap<B256, Arc<Pooled>>,
+    by_sender: AddressMap<Lane>,
+    by_hash: B256Map<Arc<Pooled>>,
     /// Senders with something behind a nonce gap.
     gapped: BTreeSet<Address>,
     bytes: usize,
-    arrivals: u64,
     gone: LruCache<B256, Gone>,
+    /// Of transactions that left for a block.
+    included: Senders,
     /// Counts heads; an answer of the chain obtained under another count is stale.
     pub(crate) heads: u64,
 }
@@ -43,12 +46,12 @@ impl Lanes {
         Self {
             base_fee: config.base_fee,
             config,
-            by_sender: HashMap::new(),
-            by_hash: HashMap::new(),
+            by_sender: AddressMap::default(),
+            by_hash: B256Map::default(),
             gapped: BTreeSet::new(),
             bytes: 0,
-            arrivals: 0,
             gone: LruCache::new(departures),
+            included: Senders::default(),
             heads: 0,
         }
     }
@@ -63,11 +66,6 @@ impl Lanes {
 
     pub(crate) const fn set_base_fee(&mut self, base_fee: Option<u64>) {
         self.base_fee = base_fee;
-    }
-
-    pub(crate) fn next_arrival(&mut self) -> u64 {
-        self.arrivals += 1;
-        self.arrivals
     }
 
     pub(crate) fn get(&self, hash: &B256) -> Option<&Arc<Pooled>> {
@@ -92,7 +90,8 @@ impl Lanes {
 
     /// The sender of a transaction that waits or left not long ago.
     pub(crate) fn sender_of(&self, hash: &B256) -> Option<Address> {
-        self.by_hash.get(hash).map(|tx| tx.sender()).or_else(|| self.gone.peek(hash).map(|gone| gone.sender))
+        let waits = self.by_hash.get(hash).map(|tx| tx.sender());
+        waits.or_else(|| self.included.get(hash)).or_else(|| self.gone.peek(hash).map(|gone| gone.sender))
     }
 
     pub(crate) fn departure(&self, hash: &B256) -> Option<Departure> {
@@ -100,8 +99,8 @@ impl Lanes {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let pending = self.by_sender.values().map(Lane::pending_len).sum();
-        Status { pending, queued: self.by_hash.len() - pending, bytes: self.bytes }
+        let queued = self.gapped.iter().filter_map(|sender| self.by_sender.get(sender)).map(Lane::queued_len).sum();
+        Status { pending: self.by_hash.len() - queued, queued, bytes: self.bytes }
     }
 
     pub(crate) fn content(&self) -> Content {
@@ -142,12 +141,32 @@ impl Lanes {
                 }
             }
         }
-        let full = self.by_hash.len() >= self.config.max_transactions
-            || self.bytes.saturating_add(tx.encoded_len()) > self.config.max_bytes;
+        let full = self.is_full(tx.origin(), tx.encoded_len());
         if limited && full && (tx.origin() == Origin::Network || self.victim(sender).is_none()) {
             return Err(PoolError::Full { transactions: self.by_hash.len() });
         }
         Ok(())
+    }
+
+    /// Whether so many more bytes have no place, as long as nobody makes room. What comes from other nodes leaves a part
+    /// to this node's own clients.
+    fn is_full(&self, origin: Origin, bytes: usize) -> bool {
+        let most = |limit: usize| if origin == Origin::Network { limit - limit / LOCAL_SHARE } else { limit };
+        self.by_hash.len() >= most(self.config.max_transactions)
+            || self.bytes.saturating_add(bytes) > most(self.config.max_bytes)
+    }
+
+    /// Whether taking in so many of so many bytes together may make others yield.
+    pub(crate) fn may_evict(&self, transactions: usize, bytes: usize) -> bool {
+        let is_tight = self.by_hash.len().saturating_add(transactions) > self.config.max_transactions
+            || self.bytes.saturating_add(bytes) > self.config.max_bytes;
+        is_tight && !self.gapped.is_empty()
+    }
+
+    /// The number that wait, if no new transaction of this origin has a place, whoever sends it.
+    pub(crate) fn full_for_all(&self, origin: Origin) -> Option<usize> {
+        let none_yields = origin == Origin::Network || self.gapped.is_empty();
+        (origin != Origin::Retracted && none_yields && self.is_full(origin, 1)).then_some(self.by_hash.len())
     }
 
     /// Whether `balance` covers `tx` together with the sender's other pending transactions; it covers `tx` alone.
@@ -182,11 +201,7 @@ impl Lanes {
     pub(crate) fn insert(&mut self, tx: Arc<Pooled>, account: Account) -> Option<Arc<Pooled>> {
         let sender = tx.sender();
         let hash = tx.hash();
-        let full = |lanes: &Self| {
-            lanes.by_hash.len() >= lanes.config.max_transactions
-                || lanes.bytes.saturating_add(tx.encoded_len()) > lanes.config.max_bytes
-        };
-        while full(self) && self.evict_one(sender) {}
+        while self.is_full(Origin::Local, tx.encoded_len()) && self.evict_one(sender) {}
         self.bytes += tx.encoded_len();
         self.by_hash.insert(hash, Arc::clone(&tx));
         self.gone.pop(&hash);
@@ -235,6 +250,7 @@ impl Lanes {
             if included(&hash) {
                 self.by_hash.remove(&hash);
                 self.bytes -= tx.encoded_len();
+                self.included.put(hash, sender);
             } else {
                 self.forget(&tx, Departure::NonceUsed);
             }

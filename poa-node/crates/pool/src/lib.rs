@@ -1,10 +1,12 @@
 //! Transactions waiting for a block.
 //!
 //! ```text
-//! rpc, network, reorg ─▶ Pool::add ──▶ known? room? replacement?        (short lock)
+//! rpc, network ─▶ Pool::add_signed: senders, in parallel ─┐
+//!               reorg ──────────────▶ Pool::add_many ◀────┘
+//!                                 ──▶ known? room? replacement?             (short lock)
 //!                                 ──▶ Admission: account, rules          (no lock: may run the EVM)
-//!                                 ──▶ lane of the sender                 (short lock)
-//!                                 ──▶ journal, if it must survive us     (write(2) before Ok)
+//!                                 ──▶ lanes of the senders               (short lock)
+//!                                 ──▶ journal, if it must survive us     (one write(2) before Ok)
 //!                                 ──▶ subscribers: gossip, pending filters
 //! chain adopts a head  ─▶ Pool::on_head: included leave, nonces advance, retracted return
 //! author at our step   ─▶ Pool::best: price, then arrival; nonce order within a sender
@@ -18,16 +20,20 @@
 mod admission;
 mod best;
 mod config;
+mod entry;
 mod error;
 mod journal;
 mod lane;
 mod lanes;
 mod pool;
 mod pooled;
+mod senders;
+mod signed;
 
 pub use admission::{Admission, Denied, Origin, Refusal};
 pub use best::Best;
 pub use config::PoolConfig;
 pub use error::{OpenError, PoolError};
-pub use pool::{Added, HeadChange, Pool};
+pub use pool::{Added, HeadChange, Newly, Pool};
 pub use pooled::{Content, Departure, Pooled, Status};
+pub use signed::SubmitError;

@@ -1,25 +1,32 @@
 //! The handle everybody holds.
 
 use std::{
-    collections::HashSet,
     fmt,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{
+    Address, B256,
+    map::{AddressSet, B256Set},
+};
 use aurum_types::{Account, Recovered, Transaction, recover_sender};
+use rayon::prelude::*;
 use tokio::sync::broadcast;
 
 use crate::{
     Admission, Best, Content, Departure, OpenError, Origin, PoolConfig, PoolError, Pooled, Refusal, Status,
-    journal::Journal, lane::Lane, lanes::Lanes,
+    entry::Placed, journal::Journal, lane::Lane, lanes::Lanes,
 };
 
-/// Newly pooled transactions a slow subscriber may be behind. Past that it loses the oldest and is told so; it can
-/// read [`Pool::content`] to catch up.
-const SUBSCRIPTION_BACKLOG: usize = 16_384;
-/// How often an answer of the chain may be outdated by a new head before it is used all the same.
-const STALE_RETRIES: usize = 8;
+/// Transactions pooled together, pending and queued, in order of arrival; never none.
+pub type Newly = Arc<[Arc<Pooled>]>;
+
+/// Batches of newly pooled transactions a slow subscriber may be behind. Past that it loses the oldest and is told so; it
+/// can read [`Pool::content`] to catch up.
+const SUBSCRIPTION_BACKLOG: usize = 512;
 /// Heads after which the first pending transaction of a sender is asked about again: nobody takes it, perhaps the
 /// sender's rights are gone, and it would block the sender's later ones.
 const RECHECK_AFTER_HEADS: u32 = 16;
@@ -28,21 +35,28 @@ const RECHECKS_PER_HEAD: usize = 128;
 
 /// Transactions waiting for a block. A cheap handle; clones are the same pool.
 #[derive(Clone)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool(pub(crate) Arc<Shared>);
 
 /// Lock order: `head`, `journal`, `lanes`. No question goes to the chain while `journal` or `lanes` is held.
 pub(crate) struct Shared {
-    chain: Arc<dyn Admission>,
+    pub(crate) config: PoolConfig,
+    pub(crate) chain: Arc<dyn Admission>,
     /// Held while a head change is applied, so that they are applied in order.
     head: Mutex<()>,
-    journal: Option<Mutex<Journal>>,
+    pub(crate) journal: Option<Mutex<Journal>>,
     lanes: Mutex<Lanes>,
-    newly: broadcast::Sender<Arc<Pooled>>,
+    arrivals: AtomicU64,
+    newly: broadcast::Sender<Newly>,
 }
 
 impl Shared {
     pub(crate) fn lanes(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().expect("nothing panics while holding the pool's lock")
+    }
+
+    /// Takes `count` places in the order of arrival and returns the first.
+    pub(crate) fn take_arrivals(&self, count: u64) -> u64 {
+        self.arrivals.fetch_add(count, Ordering::Relaxed)
     }
 }
 
@@ -91,13 +105,13 @@ impl Pool {
             chain,
             head: Mutex::new(()),
             journal: None,
-            lanes: Mutex::new(Lanes::new(config)),
+            lanes: Mutex::new(Lanes::new(config.clone())),
+            config,
+            arrivals: AtomicU64::new(1),
             newly: broadcast::Sender::new(SUBSCRIPTION_BACKLOG),
         };
         let found = kept.len();
-        for tx in kept {
-            shared.replay(tx)?;
-        }
+        shared.replay(kept)?;
         if let Some(mut journal) = journal {
             let pooled = shared.journalled();
             if found > 0 {
@@ -109,22 +123,31 @@ impl Pool {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Takes a transaction in, or says at once why not. What is `Ok` for [`Origin::Local`] survives the death of the
-    /// process.
-    ///
-    /// Blocks for as long as [`Admission`] does; not for an async worker.
+    /// Takes a transaction in, or says at once why not: [`Self::add_many`] of one.
     ///
     /// # Errors
     /// [`PoolError`]; the pool is then as before.
     pub fn add(&self, tx: Recovered<Transaction>, origin: Origin) -> Result<Added, PoolError> {
+        self.add_many(vec![tx], origin).pop().expect("one answer to one transaction")
+    }
+
+    /// Takes transactions in, or says at once why not; one answer to each, in their order, each as if it had come alone
+    /// after those before it. What is `Ok` for [`Origin::Local`] survives the death of the process. One lock and one write
+    /// to the journal serve them all.
+    ///
+    /// Blocks for as long as [`Admission`] does; not for an async worker.
+    pub fn add_many(&self, txs: Vec<Recovered<Transaction>>, origin: Origin) -> Vec<Result<Added, PoolError>> {
         let shared = &self.0;
-        let (pooled, added, replaced) = shared.admit(tx, origin, origin != Origin::Retracted)?;
+        let mut placed = shared.admit(txs, origin, origin != Origin::Retracted);
         if origin.is_ours() {
-            shared.write_to_journal(&pooled, replaced)?;
+            shared.write_to_journal(&mut placed);
         }
-        // No subscriber is no error.
-        let _ = shared.newly.send(pooled);
-        Ok(added)
+        let newly: Newly = placed.iter().flatten().map(|placed| Arc::clone(&placed.tx)).collect();
+        if !newly.is_empty() {
+            // No subscriber is no error.
+            let _ = shared.newly.send(newly);
+        }
+        placed.into_iter().map(|placed| placed.map(|placed: Placed| placed.added)).collect()
     }
 
     /// Executable transactions in the order an author takes them.
@@ -137,8 +160,8 @@ impl Pool {
     pub fn on_head(&self, change: &HeadChange) {
         let shared = &self.0;
         let _in_order = shared.head.lock().expect("nothing panics while a head is applied");
-        let included: HashSet<B256> = change.included.iter().copied().collect();
-        let senders: HashSet<Address> = {
+        let included: B256Set = change.included.iter().copied().collect();
+        let senders: AddressSet = {
             let mut lanes = shared.lanes();
             lanes.heads += 1;
             lanes.set_base_fee(change.base_fee);
@@ -164,11 +187,8 @@ impl Pool {
             }
             due_for_recheck(&mut lanes)
         };
-        for tx in &change.retracted {
-            if !included.contains(tx.inner().tx_hash()) {
-                self.take_back(tx);
-            }
-        }
+        let lost = change.retracted.iter().filter(|tx| !included.contains(tx.inner().tx_hash()));
+        self.take_back(lost.cloned().collect());
         for tx in recheck {
             if let Err(refusal) = shared.chain.admits(tx.transaction(), tx.origin())
                 && !matches!(refusal, Refusal::Fault(_))
@@ -184,7 +204,7 @@ impl Pool {
         self.0.lanes().get(&hash).cloned()
     }
 
-    /// The sender of a transaction that waits, or left not long ago, without recovering it again.
+    /// The sender of a transaction that waits, or left not long ago (into a block or not), without recovering it again.
     pub fn sender_of(&self, hash: &B256) -> Option<Address> {
         self.0.lanes().sender_of(hash)
     }
@@ -210,8 +230,8 @@ impl Pool {
         self.0.lanes().departure(&hash)
     }
 
-    /// Newly accepted transactions from now on, pending and queued.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Pooled>> {
+    /// Newly accepted transactions from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Newly> {
         self.0.newly.subscribe()
     }
 
@@ -221,16 +241,18 @@ impl Pool {
         self.0.lanes().remove(&hash, Departure::Removed(why.into()))
     }
 
-    fn take_back(&self, tx: &Recovered<Transaction>) {
-        let hash = *tx.inner().tx_hash();
-        match self.add(tx.clone(), Origin::Retracted) {
-            Ok(_) => tracing::debug!(%hash, "retracted transaction waits again"),
-            // In a block of the other branch too, or pooled meanwhile.
-            Err(PoolError::AlreadyKnown) => {}
-            Err(error) => {
-                tracing::info!(%hash, %error, "retracted transaction is not pooled again");
-                let why = Departure::NoLongerAdmitted(error.to_string());
-                self.0.lanes().note_departure(hash, tx.signer(), why);
+    fn take_back(&self, txs: Vec<Recovered<Transaction>>) {
+        let names: Vec<_> = txs.iter().map(|tx| (*tx.inner().tx_hash(), tx.signer())).collect();
+        for ((hash, sender), result) in names.into_iter().zip(self.add_many(txs, Origin::Retracted)) {
+            match result {
+                Ok(_) => tracing::debug!(%hash, "retracted transaction waits again"),
+                // In a block of the other branch too, or pooled meanwhile.
+                Err(PoolError::AlreadyKnown) => {}
+                Err(error) => {
+                    tracing::info!(%hash, %error, "retracted transaction is not pooled again");
+                    let why = Departure::NoLongerAdmitted(error.to_string());
+                    self.0.lanes().note_departure(hash, sender, why);
+                }
             }
         }
     }
@@ -242,98 +264,29 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// The transaction, what to tell about it, and the one it replaced.
-type Placed = (Arc<Pooled>, Added, Option<Arc<Pooled>>);
-
 impl Shared {
-    /// Checks and inserts. Cheap reasons to refuse come before those that ask the chain, so that an overload costs
-    /// little.
-    fn admit(&self, tx: Recovered<Transaction>, origin: Origin, limited: bool) -> Result<Placed, PoolError> {
-        let (pooled, mut heads) = {
-            let mut lanes = self.lanes();
-            let arrival = lanes.next_arrival();
-            let pooled = Arc::new(Pooled::new(tx, origin, arrival, lanes.config()));
-            let limit = lanes.config().max_transaction_bytes;
-            if limited && pooled.encoded_len() > limit {
-                return Err(Refusal::Oversized { have: pooled.encoded_len(), limit }.into());
-            }
-            lanes.check_room(&pooled, limited)?;
-            (pooled, lanes.heads)
-        };
-        if pooled.nonce() == u64::MAX {
-            return Err(PoolError::NonceMax);
-        }
-        for _ in 0..STALE_RETRIES {
-            let account = self.judge(&pooled)?;
-            let mut lanes = self.lanes();
-            if lanes.heads == heads {
-                return Self::place(&mut lanes, pooled, account, limited);
-            }
-            heads = lanes.heads;
-        }
-        // Heads come faster than answers. The next head that touches the account corrects a stale one.
-        let account = self.judge(&pooled)?;
-        Self::place(&mut self.lanes(), pooled, account, limited)
-    }
-
-    fn place(lanes: &mut Lanes, pooled: Arc<Pooled>, account: Account, limited: bool) -> Result<Placed, PoolError> {
-        lanes.check_room(&pooled, limited)?;
-        if limited {
-            lanes.check_funds(&pooled, account.balance)?;
-        }
-        let replaced = lanes.insert(Arc::clone(&pooled), account);
-        let pending = lanes.lane(pooled.sender()).is_some_and(|lane| pooled.nonce() < lane.next_nonce());
-        let added = Added { hash: pooled.hash(), pending, replaced: replaced.as_ref().map(|tx| tx.hash()) };
-        Ok((pooled, added, replaced))
-    }
-
-    fn judge(&self, tx: &Pooled) -> Result<Account, PoolError> {
-        let account = self.chain.account(tx.sender())?;
-        if tx.nonce() < account.nonce {
-            return Err(PoolError::NonceTooLow { next: account.nonce, nonce: tx.nonce() });
-        }
-        if tx.cost() > account.balance {
-            return Err(PoolError::InsufficientFunds { balance: account.balance, cost: tx.cost() });
-        }
-        self.chain.admits(tx.transaction(), tx.origin())?;
-        Ok(account)
-    }
-
-    fn replay(&self, tx: Transaction) -> Result<(), OpenError> {
-        let hash = *tx.tx_hash();
-        let Ok(sender) = recover_sender(&tx) else { return Ok(()) };
-        match self.admit(Recovered::new_unchecked(tx, sender), Origin::Local, false) {
-            Ok(_) | Err(PoolError::AlreadyKnown | PoolError::NonceTooLow { .. }) => Ok(()),
-            Err(PoolError::Refused(fault @ Refusal::Fault(_))) => Err(OpenError::Fault(fault)),
-            Err(error) => {
-                tracing::info!(%hash, %error, "journalled transaction is not pooled again");
-                self.lanes().note_departure(hash, sender, Departure::NoLongerAdmitted(error.to_string()));
-                Ok(())
-            }
-        }
-    }
-
-    fn write_to_journal(&self, tx: &Arc<Pooled>, replaced: Option<Arc<Pooled>>) -> Result<(), PoolError> {
-        let Some(journal) = &self.journal else { return Ok(()) };
-        let mut journal = journal.lock().expect("nothing panics while holding the journal");
-        if let Err(error) = journal.append(tx.transaction().inner()) {
-            drop(journal);
-            let why = Departure::Removed(format!("not journalled: {error}"));
-            self.lanes().revert(&tx.hash(), replaced, why);
-            return Err(PoolError::Journal(error));
-        }
-        if journal.wants_compaction() {
-            let live = self.journalled();
-            // The old file stays whole, so this is no reason to refuse what is written already.
-            if let Err(error) = journal.compact(live.iter().map(|tx| tx.transaction().inner())) {
-                tracing::error!(%error, "transaction journal could not be rewritten");
+    /// Takes journalled transactions back, their senders recovered in parallel on rayon.
+    fn replay(&self, kept: Vec<Transaction>) -> Result<(), OpenError> {
+        let recovered: Vec<_> = kept
+            .into_par_iter()
+            .filter_map(|tx| recover_sender(&tx).ok().map(|sender| Recovered::new_unchecked(tx, sender)))
+            .collect();
+        let names: Vec<_> = recovered.iter().map(|tx| (*tx.inner().tx_hash(), tx.signer())).collect();
+        for ((hash, sender), result) in names.into_iter().zip(self.admit(recovered, Origin::Local, false)) {
+            match result {
+                Ok(_) | Err(PoolError::AlreadyKnown | PoolError::NonceTooLow { .. }) => {}
+                Err(PoolError::Refused(fault @ Refusal::Fault(_))) => return Err(OpenError::Fault(fault)),
+                Err(error) => {
+                    tracing::info!(%hash, %error, "journalled transaction is not pooled again");
+                    self.lanes().note_departure(hash, sender, Departure::NoLongerAdmitted(error.to_string()));
+                }
             }
         }
         Ok(())
     }
 
     /// What the journal must hold, in order of arrival.
-    fn journalled(&self) -> Vec<Arc<Pooled>> {
+    pub(crate) fn journalled(&self) -> Vec<Arc<Pooled>> {
         let mut live: Vec<_> = self.lanes().all().filter(|tx| tx.origin().is_ours()).cloned().collect();
         live.sort_unstable_by_key(|tx| tx.arrival());
         live

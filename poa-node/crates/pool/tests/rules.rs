@@ -284,8 +284,8 @@ fn removing_one_queues_those_behind_it_and_subscribers_hear_of_each() {
     let mut newly = pool.subscribe();
     let first = pool.add(legacy(sender(1), 0, 1, 0), Origin::Local).unwrap().hash;
     pool.add(legacy(sender(1), 1, 1, 0), Origin::Network).unwrap();
-    assert_eq!(newly.try_recv().unwrap().hash(), first);
-    assert_eq!(newly.try_recv().unwrap().nonce(), 1);
+    assert_eq!(newly.try_recv().unwrap().iter().map(|tx| tx.hash()).collect::<Vec<_>>(), [first]);
+    assert_eq!(newly.try_recv().unwrap()[0].nonce(), 1);
     pool.remove(first, "does not run").unwrap();
     assert_eq!((pool.status().pending, pool.status().queued), (0, 1));
     assert_eq!(pool.departure(first), Some(Departure::Removed("does not run".to_owned())));

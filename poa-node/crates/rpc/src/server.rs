@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use alloy::primitives::B128;
 use aurum_chain::{Gate, Grant, Head, Identity, Read};
-use aurum_pool::Pooled;
+use aurum_pool::Newly;
 use axum::{
     Json, Router,
     body::Body,
@@ -367,14 +367,14 @@ async fn stop_connections(server: ServerHandle, shutdown: CancellationToken) {
 }
 
 /// Remembers pooled transactions for filters.
-async fn feed_pending(context: Arc<Context>, mut pooled: Receiver<Arc<Pooled>>, shutdown: CancellationToken) {
+async fn feed_pending(context: Arc<Context>, mut pooled: Receiver<Newly>, shutdown: CancellationToken) {
     loop {
         let next = tokio::select! {
             () = shutdown.cancelled() => return,
             next = pooled.recv() => next,
         };
         match next {
-            Ok(pooled) => context.filters.pending.push(pooled.hash()),
+            Ok(pooled) => pooled.iter().for_each(|tx| context.filters.pending.push(tx.hash())),
             Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "pending filters missed transactions"),
             Err(RecvError::Closed) => return,
         }

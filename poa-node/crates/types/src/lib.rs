@@ -35,6 +35,6 @@ pub use receipt::{Receipt, ReceiptOutcome, logs_bloom, receipts_root};
 pub use spec::ChainSpec;
 pub use state::{Account, EMPTY_CODE_HASH, StateError, StateReader};
 pub use transaction::{
-    Recovered, Transaction, TransactionError, decode_transaction, recover_sender, transactions_root,
+    Recovered, Transaction, TransactionError, decode_transaction, recover_sender, recoveries, transactions_root,
 };
 pub use validators::ValidatorSet;

@@ -1,5 +1,7 @@
 //! Signed transactions and their senders.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use alloy::{
     consensus::{
         EthereumTxEnvelope, TxEip4844, TxType, crypto::SECP256K1N_HALF, transaction::Recovered as AlloyRecovered,
@@ -63,11 +65,19 @@ pub fn decode_transaction(mut bytes: &[u8]) -> Result<Transaction, TransactionEr
 /// # Errors
 /// [`TransactionError::InvalidSignature`] for unrecoverable signatures and for s above half the curve order (EIP-2).
 pub fn recover_sender(tx: &Transaction) -> Result<Address, TransactionError> {
+    RECOVERIES.fetch_add(1, Ordering::Relaxed);
     let signature = tx.signature();
     if signature.s() > SECP256K1N_HALF {
         return Err(TransactionError::InvalidSignature);
     }
     crypto::recover(tx.signature_hash(), &crypto::to_bytes(signature)).map_err(|_| TransactionError::InvalidSignature)
+}
+
+static RECOVERIES: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process has called [`recover_sender`]. A node should need it once for each transaction it hears of.
+pub fn recoveries() -> u64 {
+    RECOVERIES.load(Ordering::Relaxed)
 }
 
 /// Root of the trie of transactions.

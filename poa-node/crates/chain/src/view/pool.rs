@@ -1,9 +1,9 @@
 //! The pool, read only.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use alloy::primitives::{Address, B256};
-use aurum_pool::{Content, Departure, Pool, Pooled, Status};
+use aurum_pool::{Content, Departure, Newly, Pool, Status};
 use aurum_types::{Recovered, Transaction};
 use tokio::sync::broadcast;
 
@@ -50,7 +50,7 @@ impl PoolView {
     }
 
     /// Transactions as they are pooled (`newPendingTransactions`).
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Pooled>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Newly> {
         self.pool.subscribe()
     }
 }

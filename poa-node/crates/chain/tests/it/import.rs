@@ -6,8 +6,8 @@ use alloy::{
     primitives::{Address, B256, U256, keccak256},
 };
 use aurum_aura::{InvalidBlock, InvalidSeal, Signer, TemporarilyInvalid};
-use aurum_chain::{ImportError, Imported, Invalid};
-use aurum_types::{Block, BlockError, SealedBlock};
+use aurum_chain::{Gate, Identity, ImportError, Imported, Invalid};
+use aurum_types::{Block, BlockError, SealedBlock, recoveries};
 use serde_json::json;
 
 #[test]
@@ -24,6 +24,35 @@ fn a_peer_follows_an_author_block_by_block() {
     let state = peer.view().state(BlockId::latest()).unwrap().unwrap();
     assert_eq!(state.account(Address::repeat_byte(9)).unwrap().balance, U256::from(35));
     assert_eq!(state.account(key(0).address()).unwrap().nonce, 5);
+}
+
+/// Recoveries are counted for the whole process, which is this test's own under nextest.
+#[test]
+fn import_recovers_no_sender_that_the_pool_has_recovered() {
+    let kit = Kit::new(3);
+    let (author, peer) = (kit.node(), kit.node());
+    let transfers: Vec<_> = (0..20).map(|nonce| transfer(&key(0), nonce, Address::repeat_byte(9), 1)).collect();
+    let (pooled, unknown) = transfers.split_at(15);
+    let (peer_gate, anybody) = (Gate::new((*peer).clone()), Identity::Anonymous);
+    let grant = peer_gate.grant_submit(&anybody).unwrap();
+    let before = recoveries();
+    let sent = pooled.iter().map(|tx| (grant.clone(), tx.clone())).collect();
+    assert!(peer_gate.submit_many(sent).iter().all(Result::is_ok));
+    assert_eq!(recoveries() - before, 15, "once, at arrival");
+
+    let step = kit.next_step(&author, &kit.validators);
+    let (one, built) = kit.build(&author, step, &transfers);
+    // Another authority's block for a later step holds the same ones.
+    let (two, _) = kit.build(&author, step.next(), &transfers);
+    author.import_built(one.clone(), built).unwrap();
+    let before = recoveries();
+    peer.import(one).unwrap();
+    assert_eq!(recoveries() - before, 5, "those that the pool never saw");
+    assert_eq!(peer.pool().status().pending, 0);
+    peer.import(two).unwrap();
+    assert_eq!(recoveries() - before, 10, "what left the pool for the first block is still known");
+    let again: Vec<_> = unknown.iter().chain(pooled).map(|tx| (grant.clone(), tx.clone())).collect();
+    assert!(peer_gate.submit_many(again).iter().all(Result::is_err), "their nonces are used");
 }
 
 #[test]

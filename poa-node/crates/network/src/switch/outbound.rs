@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use aurum_pool::Pooled;
+use aurum_pool::{Newly, Pooled};
 use aurum_types::{Score, SealedBlock};
 use libp2p::PeerId;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -76,17 +76,13 @@ impl Switch {
     }
 
     /// Queues newly pooled transactions for every peer and sends what may go.
-    pub(super) fn on_pooled(
-        &mut self,
-        first: Result<Arc<Pooled>, RecvError>,
-        more: &mut broadcast::Receiver<Arc<Pooled>>,
-    ) {
+    pub(super) fn on_pooled(&mut self, first: Result<Newly, RecvError>, more: &mut broadcast::Receiver<Newly>) {
         match first {
-            Ok(tx) => {
-                self.queue(&tx);
+            Ok(newly) => {
+                newly.iter().for_each(|tx| self.queue(tx));
                 for _ in 0..POOLED_PER_TURN {
                     match more.try_recv() {
-                        Ok(tx) => self.queue(&tx),
+                        Ok(newly) => newly.iter().for_each(|tx| self.queue(tx)),
                         Err(_) => break,
                     }
                 }

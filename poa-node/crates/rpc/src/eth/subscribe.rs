@@ -210,7 +210,7 @@ impl Subscriber {
 
     async fn pooled(
         &self,
-        mut pooled: tokio::sync::broadcast::Receiver<Arc<aurum_pool::Pooled>>,
+        mut pooled: tokio::sync::broadcast::Receiver<aurum_pool::Newly>,
         full: bool,
         sink: &SubscriptionSink,
     ) -> Answer<()> {
@@ -226,15 +226,17 @@ impl Subscriber {
                 Err(RecvError::Closed) => return Ok(()),
             };
             self.view().await?;
-            let message = if full {
-                let view = TransactionView { transaction: pooled.transaction().clone(), place: None };
-                to_raw_value(&transaction_json(view, false))
-            } else {
-                to_raw_value(&pooled.hash())
-            };
-            let message = message.map_err(|error| Failure::Internal(error.to_string()))?;
-            if !send(sink, vec![message]).await {
-                return Ok(());
+            for tx in pooled.iter() {
+                let message = if full {
+                    let view = TransactionView { transaction: tx.transaction().clone(), place: None };
+                    to_raw_value(&transaction_json(view, false))
+                } else {
+                    to_raw_value(&tx.hash())
+                };
+                let message = message.map_err(|error| Failure::Internal(error.to_string()))?;
+                if !send(sink, vec![message]).await {
+                    return Ok(());
+                }
             }
         }
     }
