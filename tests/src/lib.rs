@@ -6,6 +6,7 @@ pub mod bridge;
 pub mod consortium;
 pub mod containers;
 pub mod council;
+pub mod dev;
 pub mod finality;
 pub mod foreign;
 pub mod home;

@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+
+use crate::process::run;
 
 /// The checkout.
 pub fn repository() -> PathBuf {
@@ -42,6 +44,32 @@ fn installed(folder: &Path, name: &str) -> Result<PathBuf> {
     Ok(script)
 }
 
+/// The Hardhat project. It has packages of its own: they want a newer Node than many systems have.
+pub fn hardhat_project() -> PathBuf {
+    repository().join("tests/clients/hardhat")
+}
+
+/// The Node of the packages in `tests` where there is one for this system, else that on the `PATH`.
+///
+/// # Errors
+/// When there is neither.
+pub fn new_node() -> Result<PathBuf> {
+    let architecture = if env::consts::ARCH == "aarch64" { "arm64" } else { "x64" };
+    let packaged = repository().join(format!("tests/node_modules/node-linux-{architecture}/bin/node"));
+    Some(packaged).filter(|path| path.is_file()).or_else(|| on_path("node")).context("there is no Node")
+}
+
+/// Runs a script of `tests/clients` with Node, off the async runtime, and returns what it printed.
+///
+/// # Errors
+/// When it fails; the error holds what it printed.
+pub async fn script<const N: usize>(name: &str, arguments: [String; N]) -> Result<String> {
+    let node = on_path("node").context("there is no Node")?;
+    let file = repository().join("tests/clients").join(name).display().to_string();
+    let work = move || run(&node, std::iter::once(file).chain(arguments), &[], None);
+    tokio::task::spawn_blocking(work).await?
+}
+
 /// Where the Python packages of `tests/requirements.txt` are.
 pub fn python_packages() -> PathBuf {
     repository().join("tests/python_modules")
@@ -58,8 +86,8 @@ pub fn chromium() -> Option<PathBuf> {
     named.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path))
 }
 
-/// Whether everything a story needs is installed: names of Node packages' programs, `forge` in `contracts`, `node`,
-/// `chromium`, `web3` of Python. Prints the `SKIPPED:` line that the runner counts if something is missing.
+/// Whether everything a story needs is installed: names of Node packages or of their programs, `forge` in `contracts`,
+/// `node`, `chromium`, `web3` of Python. Prints the `SKIPPED:` line that the runner counts if something is missing.
 pub fn have(needed: &[&str]) -> bool {
     let missing: Vec<&str> = needed
         .iter()
@@ -69,6 +97,8 @@ pub fn have(needed: &[&str]) -> bool {
             "chromium" => chromium().is_none(),
             "web3" => on_path("python3").is_none() || !python_packages().join("web3").is_dir(),
             "contracts/forge" => contracts_forge().is_err(),
+            "hardhat" => !hardhat_project().join("node_modules/hardhat").is_dir(),
+            "viem" | "ajv" | "@metamask/api-specs" => !repository().join("tests/node_modules").join(name).is_dir(),
             name => node_binary(name).is_err(),
         })
         .collect();

@@ -1,0 +1,9 @@
+//! The clients people have, unchanged: against a development chain where a chain is enough, against a consortium where rights
+//! matter.
+
+mod alloy_client;
+mod cast;
+mod forge;
+mod hardhat;
+mod penniless;
+mod viem;
