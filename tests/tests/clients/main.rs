@@ -3,7 +3,10 @@
 
 mod alloy_client;
 mod cast;
+mod differential;
 mod forge;
 mod hardhat;
 mod penniless;
+mod shapes;
 mod viem;
+mod wallet;

@@ -1,0 +1,207 @@
+// Every eth_ method that a development chain serves, asked on a chain with all kinds of transactions, and each answer held
+// against the schema that execution-apis gives its result. The document comes with @metamask/api-specs; what it lacks is
+// written below from the specification, of the document's own parts. Exceptions are in `exceptions.json`, with their reasons.
+// node shapes.mjs RPC WS
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import Ajv from "ajv/dist/2019.js";
+import { toHex } from "viem";
+import { WebSocket } from "ws";
+import { ACCOUNTS, Chain, DELEGATED, EMPTY, write } from "./history.mjs";
+
+const [rpc, ws] = process.argv.slice(2);
+const chain = new Chain(rpc);
+const exceptions = JSON.parse(readFileSync(new URL("exceptions.json", import.meta.url), "utf8"))
+  .map((entry) => ({ ...entry, used: 0, methods: new RegExp(`^(?:${entry.method})$`), paths: new RegExp(`^(?:${entry.path})$`) }));
+
+const openrpc = createRequire(import.meta.url)("@metamask/api-specs").default;
+const schemas = structuredClone(openrpc.components.schemas);
+const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
+const list = (items) => ({ type: "array", items });
+const object = (properties, optional = []) => ({
+  type: "object", additionalProperties: false, properties, required: Object.keys(properties).filter((name) => !optional.includes(name)),
+});
+const boolean = { type: "boolean" };
+const nothing = (schema) => ({ if: { type: "null" }, else: schema });
+
+// `oneOf` says which branch fails only if it is known which is meant: here the type tells. The document's own
+// `unevaluatedProperties: false` beside `allOf` sees none of the other branch's properties, so no transaction could pass it.
+const authorization = object({
+  chainId: ref("uint"), address: ref("address"), nonce: ref("uint"), yParity: ref("uint"), r: ref("uint"), s: ref("uint"),
+});
+schemas.Transaction7702Signed = {
+  allOf: [
+    {
+      ...schemas.Transaction1559Unsigned,
+      properties: { ...schemas.Transaction1559Unsigned.properties, type: { type: "string", pattern: "^0x4$" }, to: ref("address"), authorizationList: list(authorization) },
+      required: [...schemas.Transaction1559Unsigned.required, "to", "authorizationList"],
+    },
+    schemas.Transaction1559Signed.allOf[1],
+  ],
+};
+const byType = { "0x0": "TransactionLegacySigned", "0x1": "Transaction2930Signed", "0x2": "Transaction1559Signed", "0x4": "Transaction7702Signed" };
+const { unevaluatedProperties: _, ...context } = schemas.TransactionInfo.allOf[0];
+const signed = Object.entries(byType).map(([type, name]) => ({ if: { properties: { type: { const: type } } }, then: ref(name) }));
+schemas.TransactionInfo = { type: "object", properties: { type: { enum: Object.keys(byType) } }, allOf: [context, ...signed] };
+schemas.Block.properties.transactions = list({ if: { type: "string" }, then: ref("hash32"), else: ref("TransactionInfo") });
+schemas.FilterResults = list({ if: { type: "string" }, then: ref("hash32"), else: ref("Log") });
+const { transactions: _t, uncles: _u, withdrawals: _w, size: _s, ...header } = schemas.Block.properties;
+const headerObject = { ...schemas.Block, properties: header, required: schemas.Block.required.filter((name) => name in header) };
+const failure = { type: "object", required: ["code", "message"], properties: { code: { type: "integer" }, message: { type: "string" }, data: ref("bytes") } };
+const simulatedCall = object(
+  { status: ref("uint"), returnData: ref("bytes"), gasUsed: ref("uint"), maxUsedGas: ref("uint"), logs: list(ref("Log")), error: failure }, ["error", "maxUsedGas"],
+);
+
+// Results that the document does not have.
+const results = {
+  eth_accounts: ref("addresses"),
+  eth_blobBaseFee: ref("uint"),
+  eth_createAccessList: object({ accessList: ref("AccessList"), gasUsed: ref("uint"), error: { type: "string" } }, ["error"]),
+  eth_getBlockReceipts: nothing(list(ref("ReceiptInfo"))),
+  eth_getHeaderByHash: nothing(headerObject),
+  eth_getHeaderByNumber: nothing(headerObject),
+  eth_getRawTransactionByHash: ref("bytes"),
+  eth_getUncleByBlockHashAndIndex: nothing(headerObject),
+  eth_getUncleByBlockNumberAndIndex: nothing(headerObject),
+  eth_hashrate: ref("uint"),
+  eth_maxPriorityFeePerGas: ref("uint"),
+  eth_mining: boolean,
+  eth_protocolVersion: { type: "string" },
+  eth_sign: ref("bytes65"),
+  eth_signTransaction: object({ raw: ref("bytes"), tx: { type: "object" } }),
+  eth_simulateV1: list({ ...schemas.Block, properties: { ...schemas.Block.properties, calls: list(simulatedCall) }, required: [...schemas.Block.required, "calls"] }),
+};
+for (const { name, result } of openrpc.methods) {
+  const branches = result?.schema?.oneOf;
+  const schema = branches?.[0]?.$ref?.endsWith("/notFound") ? nothing(branches[1]) : result?.schema;
+  if (name.startsWith("eth_") && !(name in results)) results[name] = schema;
+}
+const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+ajv.addSchema({ $id: "apis", components: { schemas } });
+const local = (schema) => JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"apis#/components'));
+const checks = new Map(Object.entries(results).map(([name, schema]) => [name, ajv.compile(local(schema))]));
+
+const faults = new Map();
+let answers = 0;
+const asked = new Set();
+const hold = (method, params, value) => {
+  answers += 1;
+  asked.add(method);
+  const check = checks.get(method);
+  assert.ok(check, `no schema for ${method}`);
+  if (check(value)) return;
+  for (const { instancePath, keyword, params: detail, message } of check.errors) {
+    if (keyword === "if") continue;
+    const path = `${instancePath.replaceAll(/\/\d+/g, "[]")}${detail.additionalProperty ? `/${detail.additionalProperty}` : ""}`;
+    const entry = exceptions.find((one) => one.keyword === keyword && one.methods.test(method) && one.paths.test(path));
+    if (entry) entry.used += 1;
+    else faults.set(`${method} ${path} ${keyword}`, `${message}, asked ${JSON.stringify(params).slice(0, 160)}`);
+  }
+};
+const ask = async (method, ...params) => {
+  const value = await chain.result(method, ...params);
+  hold(method, params, value);
+  return value;
+};
+
+const filters = { blocks: await ask("eth_newBlockFilter"), logs: await ask("eth_newFilter", { fromBlock: "0x0" }), pending: await ask("eth_newPendingTransactionFilter") };
+const { probe, hashes, call } = await write(chain);
+const height = Number(await ask("eth_blockNumber"));
+const [{ address: from }] = ACCOUNTS;
+
+for (let number = 0; number <= height; number += 1) {
+  const at = toHex(number);
+  const { hash } = await ask("eth_getBlockByNumber", at, number % 2 === 0);
+  await ask("eth_getBlockByHash", hash, number % 2 === 1);
+  await ask("eth_getBlockReceipts", at);
+  for (const [way, where] of [["Hash", hash], ["Number", at]]) {
+    await ask(`eth_getHeaderBy${way}`, where);
+    await ask(`eth_getBlockTransactionCountBy${way}`, where);
+    await ask(`eth_getTransactionByBlock${way}AndIndex`, where, "0x0");
+    await ask(`eth_getUncleCountByBlock${way}`, where);
+    await ask(`eth_getUncleByBlock${way}AndIndex`, where, "0x0");
+  }
+}
+for (const tag of ["earliest", "latest", "safe", "finalized", "pending"]) await ask("eth_getBlockByNumber", tag, true);
+for (const hash of hashes) {
+  for (const method of ["eth_getTransactionByHash", "eth_getTransactionReceipt", "eth_getRawTransactionByHash"]) await ask(method, hash);
+}
+// The schemas can fail: a block whose number has a leading zero, a transaction without its signature.
+const mangled = await chain.result("eth_getBlockByNumber", "0x15", true);
+for (const [name, change] of [["number", (block) => (block.number = "0x015")], ["r", (block) => delete block.transactions[0].r]]) {
+  const block = structuredClone(mangled);
+  change(block);
+  const check = checks.get("eth_getBlockByNumber");
+  assert.ok(!check(block) && check.errors.some(({ instancePath, params }) => instancePath.endsWith(name) || params.missingProperty === name), `${name} is not checked`);
+}
+const unknown = toHex(1, { size: 32 });
+for (const method of ["eth_getTransactionByHash", "eth_getTransactionReceipt", "eth_getBlockReceipts"]) await ask(method, unknown).catch(() => {});
+await ask("eth_getBlockByHash", unknown, false);
+for (const who of [from, DELEGATED.address, probe, EMPTY]) {
+  for (const method of ["eth_getBalance", "eth_getCode", "eth_getTransactionCount"]) await ask(method, who, "latest");
+  await ask("eth_getStorageAt", who, "0x0", "latest");
+  await ask("eth_getProof", who, ["0x0", toHex(2, { size: 32 })], "latest");
+}
+for (const data of [call("number"), call("text"), call("note", 1n, "x")]) {
+  await ask("eth_call", { from, to: probe, data }, "latest");
+  await ask("eth_estimateGas", { from, to: probe, data });
+  await ask("eth_createAccessList", { from, to: probe, data }, "latest");
+}
+await ask("eth_createAccessList", { from, to: probe, data: call("refuse", 1n) }, "latest");
+for (const filter of [{ fromBlock: "0x0" }, { address: EMPTY }]) await ask("eth_getLogs", filter);
+for (const filter of Object.values(filters)) await ask("eth_getFilterChanges", filter);
+await ask("eth_getFilterLogs", filters.logs);
+for (const filter of Object.values(filters)) await ask("eth_uninstallFilter", filter);
+for (const percentiles of [[], [0, 50, 100]]) await ask("eth_feeHistory", "0x8", "latest", percentiles);
+await ask("eth_simulateV1", {
+  blockStateCalls: [{ calls: [{ from, to: EMPTY, value: "0x1" }, { from, to: probe, data: call("note", 1n, "x") }, { from, to: probe, data: call("refuse", 1n) }] }],
+}, "latest");
+const plain = ["accounts", "blobBaseFee", "chainId", "coinbase", "gasPrice", "hashrate", "maxPriorityFeePerGas", "mining", "protocolVersion", "syncing"];
+for (const name of plain) await ask(`eth_${name}`);
+await ask("eth_sign", from, "0x1234");
+const typed = { domain: {}, primaryType: "Note", types: { EIP712Domain: [], Note: [{ name: "text", type: "string" }] }, message: { text: "words" } };
+await ask("eth_signTypedData_v4", from, typed);
+const gasPrice = await ask("eth_gasPrice");
+const { raw } = await ask("eth_signTransaction", { from, to: EMPTY, gas: "0x5208", gasPrice: toHex(2n * BigInt(gasPrice)), nonce: await ask("eth_getTransactionCount", from, "latest"), value: "0x1" });
+await chain.mined(await ask("eth_sendRawTransaction", raw));
+await chain.mined(await ask("eth_sendTransaction", { from, to: EMPTY, value: "0x1" }));
+
+// Subscriptions: their ids, and what they tell.
+const told = await new Promise((resolve, reject) => {
+  const socket = new WebSocket(ws);
+  const topics = { newHeads: [], logs: [{ address: probe }], newPendingTransactions: [] };
+  const open = new Map();
+  const heard = {};
+  const send = (id, method, params) => socket.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+  socket.addEventListener("error", () => reject(new Error("the WebSocket fails")));
+  socket.addEventListener("open", () => Object.entries(topics).forEach(([topic, options], id) => send(id, "eth_subscribe", [topic, ...options])));
+  socket.addEventListener("message", ({ data }) => {
+    const { id, result, error, params } = JSON.parse(data);
+    if (error) reject(new Error(data));
+    else if (params) {
+      heard[open.get(params.subscription)] = params.result;
+      if (Object.keys(heard).length === 3) send(9, "eth_unsubscribe", [[...open.keys()][0]]);
+    } else if (id === 9) {
+      hold("eth_unsubscribe", [], result);
+      socket.close();
+      resolve(heard);
+    } else {
+      hold("eth_subscribe", [], result);
+      open.set(result, Object.keys(topics)[id]);
+      if (open.size === 3) chain.result("eth_sendTransaction", { from, to: probe, data: call("note", 1n, "told") }).catch(reject);
+    }
+  });
+});
+hold("eth_getHeaderByHash", ["told"], told.newHeads);
+hold("eth_getLogs", ["told"], [told.logs]);
+hold("eth_getFilterChanges", ["told"], [told.newPendingTransactions]);
+
+const { methods } = await chain.result("rpc.discover");
+const served = methods.map(({ name }) => name).filter((name) => name.startsWith("eth_"));
+for (const name of served) if (!asked.has(name)) faults.set(name, "is served and was not asked");
+for (const [where, what] of faults) console.log(`${where}: ${what}`);
+const unused = exceptions.filter(({ used }) => used === 0);
+for (const { method, path } of unused) console.log(`excuses nothing: ${method} ${path}`);
+console.log(`${answers} answers of ${asked.size} methods, ${exceptions.length} exceptions`);
+process.exitCode = faults.size + unused.length > 0 ? 1 : 0;
