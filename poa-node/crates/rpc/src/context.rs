@@ -1,9 +1,9 @@
 //! What handlers can reach: the gate behind grants, and nothing of the chain without one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::B256;
-use aurum_chain::{Admin, Denied, Gate, Grant, Identity, Read, Submit, View};
+use aurum_chain::{Admin, Denied, Gate, Grant, Identity, Read, Submit, SubmitError, View};
 use aurum_types::{BlockNumber, Transaction, recover_sender};
 
 use crate::{
@@ -37,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<RpcMetrics>,
     /// Height when this run of the node began.
     pub(crate) started_at: BlockNumber,
+    /// Longest step of the chain.
+    step: Duration,
 }
 
 /// What a [`Context`] is made of besides the gate: what a listener shares with the others, and what is its own.
@@ -58,7 +60,11 @@ impl Context {
         let Parts { peers, dev, finality, sealing, own_transactions_only, limits, apis, client_version, metrics } =
             parts;
         let filters = Filters::new(limits.filters, limits.filter_ttl);
-        let started_at = gate.grant_read(&Identity::Local).map_or(0, |grant| gate.view(&grant).head().latest.number);
+        let (started_at, step) = gate.grant_read(&Identity::Local).map_or((0, 1), |grant| {
+            let view = gate.view(&grant);
+            let longest = view.spec().engine.step_duration.values().copied().max().unwrap_or(1);
+            (view.head().latest.number, longest)
+        });
         Self {
             gate,
             peers,
@@ -72,6 +78,7 @@ impl Context {
             client_version,
             metrics,
             started_at,
+            step: Duration::from_secs(step),
         }
     }
 
@@ -83,7 +90,29 @@ impl Context {
     /// Pools a signed transaction for the holder of a grant.
     pub(crate) fn submit(&self, grant: &Grant<Submit>, transaction: Transaction) -> Answer<B256> {
         self.check_owner(grant, &transaction)?;
-        Ok(self.gate.submit(grant, transaction)?)
+        self.gate.submit(grant, transaction).map_err(|error| self.refusal(error))
+    }
+
+    /// Pools signed transactions, each for the holder of its grant; an answer to each, in their order, as if each had been
+    /// given to [`Self::submit`] after those before it.
+    pub(crate) fn submit_many(&self, sent: Vec<(Grant<Submit>, Transaction)>) -> Vec<Answer<B256>> {
+        if self.own_transactions_only {
+            return sent.into_iter().map(|(grant, transaction)| self.submit(&grant, transaction)).collect();
+        }
+        let pooled = self.gate.submit_many(sent).into_iter();
+        pooled.map(|pooled| pooled.map_err(|error| self.refusal(error))).collect()
+    }
+
+    /// What is full now has room after the next block.
+    fn refusal(&self, error: SubmitError) -> Failure {
+        Failure::from(error).or_retry_after(self.step)
+    }
+
+    /// Counts a refused transaction, if it is counted by its reason.
+    pub(crate) fn note_refusal(&self, failure: &Failure) {
+        if let Failure::NotPermitted(denied) = failure {
+            self.metrics.permission_denied(&denied.reason);
+        }
     }
 
     /// Refuses another account's transaction where the listener takes everybody's own only. Recovers the sender once more

@@ -42,7 +42,7 @@ pub(crate) const DENIED: i32 = -40100;
 pub(crate) const REVERTED: i32 = 3;
 
 /// Why a method has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// The parameters do not decode, or contradict each other.
     #[error("{0}")]
@@ -117,6 +117,14 @@ impl Failure {
             Self::Simulation(code, _) => *code,
             Self::Internal(_) => INTERNAL,
         }
+    }
+
+    /// The same, with a time to try again where one helps and none is told.
+    pub(crate) fn or_retry_after(mut self, time: Duration) -> Self {
+        if let Self::Busy { retry_after, .. } = &mut self {
+            retry_after.get_or_insert(time);
+        }
+        self
     }
 
     fn data(&self) -> Option<Value> {
@@ -219,6 +227,12 @@ impl From<PoolError> for Failure {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Refused(Refusal::NotPermitted(denied)) => Self::NotPermitted(denied),
+            full @ PoolError::Full { .. } => {
+                Self::Busy { message: full.to_string(), reason: "POOL_FULL", retry_after: None }
+            }
+            full @ PoolError::SenderFull { .. } => {
+                Self::Busy { message: full.to_string(), reason: "SENDER_FULL", retry_after: None }
+            }
             error if error.is_fault() => Self::Internal(error.to_string()),
             error => Self::Server(error.to_string()),
         }
@@ -227,6 +241,8 @@ impl From<PoolError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use alloy::primitives::{Address, B256, address};
     use aurum_chain::{ReadError, SubmitError};
     use aurum_pool::{Denied, PoolError, Refusal};
@@ -260,6 +276,8 @@ mod tests {
                 -32000,
                 "insufficient funds for gas * price + value",
             ),
+            (pool(PoolError::Full { transactions: 9 }), -32005, "txpool is full: 9 transactions wait, retry after"),
+            (pool(PoolError::SenderFull { sender: Address::ZERO, waiting: 9 }), -32005, "txpool is full for sender 0x"),
             (pool(Refusal::IntrinsicGas { have: 1, want: 21000 }.into()), -32000, "intrinsic gas too low"),
             (pool(Refusal::GasLimit.into()), -32000, "exceeds block gas limit"),
             (pool(Refusal::ChainId { have: 1, want: 2026 }.into()), -32000, "invalid chain id for signer"),
@@ -281,6 +299,16 @@ mod tests {
             assert_eq!(error.code(), code, "{error}");
             assert!(error.message().starts_with(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_full_node_says_what_is_full_and_when_to_come_back() {
+        let full = Failure::from(PoolError::Full { transactions: 9 });
+        let error = ErrorObjectOwned::from(full.or_retry_after(Duration::from_secs(2)));
+        let data: Value = serde_json::from_str(error.data().unwrap().get()).unwrap();
+        assert_eq!(data, json!({ "reason": "POOL_FULL", "retryAfterMs": 2000 }));
+        let other = Failure::Limit("no".to_owned()).or_retry_after(Duration::from_secs(2));
+        assert!(ErrorObjectOwned::from(other).data().is_none());
     }
 
     #[test]

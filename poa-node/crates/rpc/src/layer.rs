@@ -175,7 +175,8 @@ where
     }
 }
 
-fn too_slow(most: Duration) -> Failure {
+/// What is answered to a request that took longer than `most`.
+pub(crate) fn too_slow(most: Duration) -> Failure {
     Failure::Busy {
         message: format!("the request took longer than {} s and was given up; ask for less", most.as_secs_f64()),
         reason: "TIME_LIMIT",

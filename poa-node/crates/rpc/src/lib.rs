@@ -3,7 +3,8 @@
 //! ```text
 //! axum listener ─▶ guard ─────▶ jsonrpsee ─▶ watch ───▶ Registrar's closure, on a blocking thread
 //! (connections)    Host, Origin  HTTP, WS,    metrics,   Identity ─Gate─▶ Grant ─▶ handler(context, grant, params)
-//!                  who asks      ids, bytes   batches                             decode, call once, encode
+//!                  who asks │    ids, bytes   batches                             decode, call once, encode
+//!                           └──▶ fast ─▶ intake: bodies of eth_sendRawTransaction alone, many at a time
 //! ```
 //!
 //! A handler is a plain function whose second parameter is the grant it needs; nothing else has a type under which it could
@@ -24,10 +25,12 @@ mod debug;
 mod dev;
 mod error;
 mod eth;
+mod fast;
 mod filters;
 mod finality;
 mod guard;
 mod health;
+mod intake;
 mod json;
 mod layer;
 mod listener;

@@ -88,6 +88,16 @@ impl RpcMetrics {
         self.durations.get_or_create(&MethodLabels { method }).observe(took.as_secs_f64());
     }
 
+    /// Requests of one method were answered together, each with its error code or none.
+    pub(crate) fn observe_all(&self, method: &'static str, errors: &[Option<i32>], took: Duration) {
+        for run in errors.chunk_by(|one, next| one == next) {
+            let code = run[0].map_or_else(|| "ok".to_owned(), |code| code.to_string());
+            self.requests.get_or_create(&RequestLabels { method, code }).inc_by(run.len() as u64);
+        }
+        let durations = self.durations.get_or_create(&MethodLabels { method });
+        errors.iter().for_each(|_| durations.observe(took.as_secs_f64()));
+    }
+
     /// One transaction was refused for want of a right.
     pub(crate) fn permission_denied(&self, reason: &str) {
         self.denied.get_or_create(&ReasonLabels { reason: reason.to_owned() }).inc();

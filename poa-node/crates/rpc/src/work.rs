@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Answer, Failure};
 
@@ -29,6 +29,18 @@ impl WorkPool {
         }
     }
 
+    /// Takes a place among what runs and waits.
+    ///
+    /// # Errors
+    /// [`Failure::Busy`] when there is none.
+    pub(crate) fn admit(&self) -> Answer<OwnedSemaphorePermit> {
+        Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Failure::Busy {
+            message: "too many requests are waiting on this node, try again later".to_owned(),
+            reason: "NODE_BUSY",
+            retry_after: Some(RETRY_AFTER),
+        })
+    }
+
     /// Runs `work` on a blocking thread and waits for it.
     ///
     /// Dropping the future (the client went away) does not stop work that has begun; it keeps its place until it ends.
@@ -36,11 +48,7 @@ impl WorkPool {
     /// # Errors
     /// [`Failure::Busy`] when too much waits already, [`Failure::Internal`] when `work` panics, else what it returns.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Failure::Busy {
-            message: "too many requests are waiting on this node, try again later".to_owned(),
-            reason: "NODE_BUSY",
-            retry_after: Some(RETRY_AFTER),
-        })?;
+        let admitted = self.admit()?;
         self.run_waiting(move || {
             let _place = admitted;
             work()

@@ -12,12 +12,13 @@ use jsonrpsee::core::RegisterMethodError;
 use crate::{
     context::Context,
     error::{Answer, Failure},
+    fast,
     json::{ReceiptJson, TransactionJson, transaction_json},
     methods::Registrar,
 };
 
 pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
-    methods.add("eth_sendRawTransaction", send_raw)?;
+    methods.add(fast::METHOD, send_raw)?;
     methods.add("eth_getTransactionByHash", by_hash)?;
     methods.add("eth_getTransactionByBlockHashAndIndex", by_block_hash)?;
     methods.add("eth_getTransactionByBlockNumberAndIndex", by_block_number)?;
@@ -27,10 +28,7 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
 
 fn send_raw(context: &Context, grant: &Grant<Submit>, (raw,): (Bytes,)) -> Answer<B256> {
     let sent = decode_transaction(&raw).map_err(Failure::from).and_then(|tx| context.submit(grant, tx));
-    if let Err(Failure::NotPermitted(denied)) = &sent {
-        context.metrics.permission_denied(&denied.reason);
-    }
-    sent
+    sent.inspect_err(|failure| context.note_refusal(failure))
 }
 
 fn by_hash(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<Option<TransactionJson>> {

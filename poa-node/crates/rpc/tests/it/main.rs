@@ -5,6 +5,7 @@
 mod access;
 mod common;
 mod explained;
+mod fast;
 mod news;
 mod reads;
 mod sends;
