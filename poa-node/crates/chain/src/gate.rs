@@ -224,8 +224,8 @@ impl Gate {
     }
 
     /// Recovers the senders of what is not pooled yet (about 30 µs of CPU each, many in parallel on rayon: call it off the
-    /// async threads) and pools the transactions, each for the holder of its grant. Returns a hash or a refusal for each, in their order, as if each had
-    /// been submitted alone after those before it.
+    /// async threads) and pools the transactions, each for the holder of its grant. Returns a hash or a refusal for each, in
+    /// their order, as if each had been submitted alone after those before it.
     pub fn submit_many(&self, sent: Vec<(Grant<Submit>, Transaction)>) -> Vec<Result<B256, SubmitError>> {
         let transactions = sent.into_iter().map(|(_, transaction)| transaction).collect();
         let added = self.chain.pool().add_signed(transactions, Origin::Local);

@@ -134,6 +134,7 @@ impl NodeCollector {
         out.gauge("aurum_txpool_size", "Transactions waiting", (pool.pending + pool.queued) as u64)?;
         out.gauge("aurum_txpool_pending", "Transactions that could be in the next block", pool.pending as u64)?;
         out.gauge("aurum_txpool_bytes", "Encoded bytes of waiting transactions", pool.bytes as u64)?;
+        out.counter("aurum_sender_recoveries", "Senders recovered from signatures", aurum_types::recoveries() as f64)?;
         if let Ok(Some((_, header))) = view.header(head.latest.hash.into()) {
             out.gauge("aurum_head_timestamp_seconds", "Timestamp of the head", header.timestamp)?;
             out.gauge("aurum_head_gas_used", "Gas used by the head", header.gas_used)?;
