@@ -2,6 +2,7 @@
 
 use std::io;
 
+use alloy::primitives::Bytes;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::{StreamProtocol, request_response::Codec};
 
@@ -21,21 +22,22 @@ async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, limit: u64) -> io::Result
     Ok(bytes)
 }
 
-async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: Vec<u8>) -> io::Result<()> {
-    io.write_all(&bytes).await?;
+async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Result<()> {
+    io.write_all(bytes).await?;
     io.close().await
 }
 
 impl Codec for Bounded {
     type Protocol = StreamProtocol;
-    type Request = Vec<u8>;
+    /// Shared: the same bytes go to many peers.
+    type Request = Bytes;
     type Response = Vec<u8>;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Bytes>
     where
         T: AsyncRead + Unpin + Send,
     {
-        read(io, self.request).await
+        read(io, self.request).await.map(Bytes::from)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Vec<u8>>
@@ -45,17 +47,17 @@ impl Codec for Bounded {
         read(io, self.response).await
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Vec<u8>) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Bytes) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, request).await
+        write(io, &request).await
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Vec<u8>) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, response).await
+        write(io, &response).await
     }
 }

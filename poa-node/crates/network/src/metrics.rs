@@ -50,6 +50,8 @@ counters! {
     blocks_synced,
     /// Transactions sent in full, one a peer.
     transactions_sent,
+    /// Messages they went in.
+    transaction_messages_sent,
     /// Transactions received in full.
     transactions_received,
     /// Transactions that did not fit a slow peer's queue and are offered to it later.

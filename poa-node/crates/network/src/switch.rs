@@ -61,6 +61,9 @@ const HEARD: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 const SERVING: usize = 4;
 /// Batches of newly pooled transactions taken in one turn, so that blocks are not kept waiting.
 const POOLED_PER_TURN: usize = 64;
+/// How long newly pooled transactions are gathered for one message to each peer: a message has a stream of its own, which
+/// costs both sides as much as some dozens of transactions in it.
+const GATHER: Duration = Duration::from_millis(4);
 const TICK: Duration = Duration::from_millis(50);
 const SECOND: Duration = Duration::from_secs(1);
 /// How often transactions that this node answers for and that still wait are offered to everybody again.
@@ -148,6 +151,8 @@ pub(crate) struct Switch {
     reoffered_to: u64,
     /// Peers of other chains that were logged.
     strangers: HashSet<PeerId>,
+    /// When what was gathered goes out.
+    flush_at: Option<tokio::time::Instant>,
 }
 
 /// What this node has to tell.
@@ -224,6 +229,7 @@ pub async fn run(
         heard: LruCache::new(HEARD),
         reoffered_to: 0,
         strangers: HashSet::new(),
+        flush_at: None,
     };
     tasks.spawn(switch.run(incoming, Ours { blocks: to_announce, gossip: to_gossip }, newly_pooled, shutdown));
     tasks.close();
@@ -277,6 +283,14 @@ const fn address_port(config: &NetworkConfig) -> u16 {
     config.listen.port()
 }
 
+/// Waits for a moment; for ever where there is none.
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Switch {
     async fn run(
         mut self,
@@ -302,6 +316,7 @@ impl Switch {
                     Some(ours) => self.gossip(&ours.message, None, ours.again),
                     None => gossiping = false,
                 },
+                () = until(self.flush_at) => self.flush_whole(),
                 _ = tick.tick() => {
                     self.on_tick();
                     if second.elapsed() >= SECOND {
@@ -336,7 +351,7 @@ impl Switch {
         match command {
             Command::Ask { peer, request, answer } => {
                 if self.peers.get(&peer).is_some_and(|peer| peer.ready) {
-                    let id = self.swarm.behaviour_mut().sync.send_request(&peer, request);
+                    let id = self.swarm.behaviour_mut().sync.send_request(&peer, request.into());
                     self.asks.insert(id, answer);
                 } else {
                     let _ = answer.send(None);

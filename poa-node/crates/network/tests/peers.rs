@@ -257,3 +257,16 @@ async fn a_newcomer_is_offered_what_waits() {
     let second = Node::start(config(2, &[first.enode()]), chain()).await;
     until("all are there", || second.pool.status().pending == 50).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pooled_together_goes_to_each_peer_in_one_message() {
+    let first = Node::start(config(1, &[]), chain()).await;
+    let second = Node::start(config(2, &[first.enode()]), chain()).await;
+    let third = Node::start(config(3, &[first.enode()]), chain()).await;
+    until("both are in", || first.knows(&second) && first.knows(&third)).await;
+    let sent = (0..100).map(|nonce| transaction(7, nonce)).collect();
+    assert!(first.pool.add_many(sent, Origin::Local).iter().all(Result::is_ok));
+    until("both have all", || [&second, &third].iter().all(|node| node.pool.status().pending == 100)).await;
+    let counters = first.net.counters();
+    assert_eq!((counters.transactions_sent, counters.transaction_messages_sent), (200, 2));
+}

@@ -11,7 +11,7 @@ use libp2p::{
     swarm::{DialError, SwarmEvent, dial_opts::DialOpts},
 };
 
-use super::{Command, Switch};
+use super::{Command, Switch, inbound::Exchange};
 use crate::{
     NodeId, PeerInfo,
     behaviour::BehaviourEvent,
@@ -199,10 +199,10 @@ impl Switch {
         state.close_at = Some(Instant::now() + GREETING);
         self.peers.insert(peer, state);
         let status = self.own_status().to_bytes();
-        self.swarm.behaviour_mut().status.send_request(&peer, status);
+        self.swarm.behaviour_mut().status.send_request(&peer, status.into());
     }
 
-    pub(super) fn on_status(&mut self, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+    pub(super) fn on_status(&mut self, event: Exchange) {
         match event {
             request_response::Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
                 let Some(state) = self.peers.get_mut(&peer) else { return };

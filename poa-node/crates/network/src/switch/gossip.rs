@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::keccak256;
+use alloy::primitives::{Bytes, keccak256};
 use libp2p::{
     PeerId,
     request_response::{Event, Message, ResponseChannel},
@@ -90,7 +90,7 @@ impl Switch {
 
     /// Tells every peer that has not shown to have it, or everybody `again`.
     pub(super) fn gossip(&mut self, message: &Gossip, except: Option<PeerId>, again: bool) {
-        let bytes = message.to_bytes();
+        let bytes = Bytes::from(message.to_bytes());
         let hash = keccak256(&bytes);
         self.heard.put(hash, ());
         let protocol = &mut self.swarm.behaviour_mut().gossip;

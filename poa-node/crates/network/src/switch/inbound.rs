@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alloy::primitives::Bytes;
 use aurum_types::SealedBlock;
 use libp2p::{
     PeerId,
@@ -17,7 +18,7 @@ use crate::{
     peer, serve,
 };
 
-pub(super) type Exchange = Event<Vec<u8>, Vec<u8>>;
+pub(super) type Exchange = Event<Bytes, Vec<u8>>;
 
 impl Switch {
     pub(super) fn on_message(&mut self, event: BehaviourEvent) {

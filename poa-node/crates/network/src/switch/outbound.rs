@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, Bytes};
 use aurum_pool::{Newly, Pooled};
 use aurum_types::{Score, SealedBlock};
 use libp2p::PeerId;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{POOLED_PER_TURN, Switch};
+use super::{GATHER, POOLED_PER_TURN, Switch};
 use crate::{
     Head, compact,
+    gossip::Encoder,
     message::{Announcement, Message as _, TxMessage, Wanted},
     peer,
 };
@@ -44,7 +45,7 @@ impl Switch {
     }
 
     fn announce(&mut self, announcement: &Announcement, except: Option<PeerId>) {
-        let (head, message) = (announcement.head, announcement.to_bytes());
+        let (head, message) = (announcement.head, Bytes::from(announcement.to_bytes()));
         let protocol = &mut self.swarm.behaviour_mut().blocks;
         for (peer, state) in &mut self.peers {
             if !state.ready || Some(*peer) == except || state.known_blocks.contains(&head.hash) {
@@ -71,7 +72,7 @@ impl Switch {
             state.announcing += 1;
             self.metrics.announcements_sent.add(1);
             let message = Announcement::of_head(head).to_bytes();
-            self.swarm.behaviour_mut().blocks.send_request(&peer, message);
+            self.swarm.behaviour_mut().blocks.send_request(&peer, message.into());
         }
     }
 
@@ -97,7 +98,7 @@ impl Switch {
             // The pool cannot end while the inbox holds it.
             Err(RecvError::Closed) => {}
         }
-        self.flush_whole();
+        self.flush_soon();
     }
 
     fn queue(&mut self, tx: &Arc<Pooled>) {
@@ -132,13 +133,32 @@ impl Switch {
         }
     }
 
-    fn flush_whole(&mut self) {
+    /// Lets what waits in full be gathered for a moment: a message costs as much as many transactions in it.
+    fn flush_soon(&mut self) {
+        if self.flush_at.is_none() && self.peers.values().any(|state| state.txs.has_whole()) {
+            self.flush_at = Some(tokio::time::Instant::now() + GATHER);
+        }
+    }
+
+    /// Sends what waits in full, as far as peers have acknowledged what came before.
+    pub(super) fn flush_whole(&mut self) {
+        self.flush_at = None;
         let protocol = &mut self.swarm.behaviour_mut().txs;
-        for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
-            while let Some((message, hashes)) = state.txs.next_whole() {
+        let mut encoder = Encoder::default();
+        // In rounds, each a message to every peer, so that those that are the same follow one another.
+        loop {
+            let mut sent = false;
+            for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
+                let Some(transactions) = state.txs.next_whole() else { continue };
+                let (message, hashes) = encoder.encode(&transactions);
                 self.metrics.transactions_sent.add(hashes.len() as u64);
-                let id = protocol.send_request(peer, message.to_bytes());
+                self.metrics.transaction_messages_sent.add(1);
+                let id = protocol.send_request(peer, message);
                 self.sent_txs.insert(id, (*peer, hashes));
+                sent = true;
+            }
+            if !sent {
+                return;
             }
         }
     }
@@ -151,7 +171,7 @@ impl Switch {
         let protocol = &mut self.swarm.behaviour_mut().txs;
         for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
             while let Some((message, hashes)) = state.txs.next_offer() {
-                let id = protocol.send_request(peer, TxMessage::to_bytes(&message));
+                let id = protocol.send_request(peer, TxMessage::to_bytes(&message).into());
                 self.sent_txs.insert(id, (*peer, hashes));
             }
             state.txs.ripen();
@@ -176,6 +196,6 @@ impl Switch {
                 state.txs.push_wanted(tx);
             }
         }
-        self.flush_whole();
+        self.flush_soon();
     }
 }
