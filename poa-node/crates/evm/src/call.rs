@@ -19,6 +19,7 @@ use revm::{
 use crate::{
     BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, Rules, TxInvalid,
     database::BlockState,
+    halt,
     machine::{Machine, Refused},
     permission::{FrameGuard, Sent},
 };
@@ -77,7 +78,7 @@ pub enum CallOutcome {
     },
     /// It was stopped, having used all gas.
     Halt {
-        /// Why, in words.
+        /// Why, in geth's words.
         reason: String,
         /// Whether the gas was too little.
         out_of_gas: bool,
@@ -109,7 +110,7 @@ impl CallOutcome {
             ExecutionResult::Revert { output, .. } => Self::Revert { output, gas_used },
             ExecutionResult::Halt { reason, .. } => {
                 let out_of_gas = matches!(reason, revm::context_interface::result::HaltReason::OutOfGas(_));
-                Self::Halt { reason: reason.to_string(), out_of_gas, gas_used }
+                Self::Halt { reason: halt::words(&reason), out_of_gas, gas_used }
             }
         }
     }

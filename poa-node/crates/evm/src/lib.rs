@@ -30,6 +30,7 @@ mod estimate;
 mod executor;
 mod explain;
 mod genesis;
+mod halt;
 mod inspect;
 mod machine;
 mod node_permission;

@@ -180,6 +180,25 @@ fn an_estimate_succeeds_and_is_close() {
 }
 
 #[test]
+fn halts_have_geths_words() {
+    let cases: [(&'static [u8], &str); 5] = [
+        (&[0xfe], "invalid opcode: INVALID"),
+        (&[0x0c], "invalid opcode"),
+        (&[0x60, 0x03, 0x56], "invalid jump destination"),
+        (&[0x01], "stack underflow"),
+        (&[0x5b, 0x60, 0x00, 0x56], "out of gas"),
+    ];
+    for (code, words) in cases {
+        let chain = fixed_price(&Bytes::from_static(code));
+        let request = CallRequest { gas: Some(100_000), ..to(CONTRACT) };
+        match chain.evm.call(chain.reader(), &chain.parent, &request).unwrap() {
+            CallOutcome::Halt { reason, .. } => assert_eq!(reason, words, "{code:?}"),
+            other => panic!("{code:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_always_fails_has_no_estimate() {
     let chain = fixed_price(&asm("0x2a 0x00 MSTORE 0x20 0x00 REVERT"));
     match estimate(&chain, &to(CONTRACT)).unwrap_err() {
