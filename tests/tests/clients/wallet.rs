@@ -1,5 +1,5 @@
 //! A wallet in a browser, on a node that lets nobody read who has not logged in: EIP-4361 for a token, EIP-1193 with the token
-//! in the URL's path; and what a wallet is told without it, or when the right to read is gone.
+//! in the URL's path; and what a wallet is told without a token, without the right to read, and after the logout.
 
 use std::fs;
 
