@@ -10,7 +10,7 @@ use alloy::{
     primitives::{Address, B256, Bytes},
 };
 use aurum_chain::{BlockRef, Chain, EmptyStepError, Fault, ImportError, Imported};
-use aurum_network::{BlockSource, ChainStatus, NetworkHandle, PeerInfo, Topic, Verdict};
+use aurum_network::{BlockSource, ChainStatus, NetworkHandle, PeerInfo, SnapshotOffer, Topic, Verdict};
 use aurum_rpc::{NoBlockView, PeerView, PeersApi, SealingApi, SealingView};
 use aurum_types::{BlockNumber, SealedBlock};
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::{
     author::{Author, KeyElsewhere, NoBlock},
     finality::Finality,
+    snapshots::Shelf,
 };
 
 /// The chain behind the network's [`BlockSource`]. Our own faults go to `faults` as well: the node stops.
@@ -26,6 +27,8 @@ pub(crate) struct Blocks {
     pub(crate) chain: Chain,
     pub(crate) faults: mpsc::Sender<Fault>,
     pub(crate) finality: Option<Arc<Finality>>,
+    /// Snapshots held for others, if any are made.
+    pub(crate) snapshots: Option<Arc<Shelf>>,
 }
 
 impl Blocks {
@@ -91,6 +94,14 @@ impl BlockSource for Blocks {
 
     fn proofs_above(&self, number: BlockNumber) -> Vec<Bytes> {
         self.finality.as_ref().map_or_else(Vec::new, |finality| finality.proofs_above(number))
+    }
+
+    fn snapshot(&self) -> Option<SnapshotOffer> {
+        self.snapshots.as_ref().and_then(|shelf| shelf.newest())
+    }
+
+    fn snapshot_part(&self, digest: B256, offset: u64, most: u64) -> Bytes {
+        self.snapshots.as_ref().map_or_else(Bytes::new, |shelf| shelf.part(digest, offset, most))
     }
 
     fn import_range(&self, blocks: Vec<SealedBlock>) -> (usize, Option<Verdict>) {

@@ -11,6 +11,7 @@ pub mod finality;
 pub mod keys;
 mod neighbours;
 mod node;
+pub mod snapshots;
 mod watch;
 
 pub use config::{Config, ConfigError};

@@ -18,6 +18,7 @@ use crate::{
     dev::{DevAccounts, DevClock, Miner},
     finality::{Finality, FinalityError},
     neighbours::Neighbours,
+    snapshots::{Begin, MakeSnapshots, Maker, Shelf, SnapshotFetchError},
     watch::Watcher,
 };
 
@@ -50,6 +51,9 @@ pub enum NodeError {
     /// Votes on finality.
     #[error(transparent)]
     Finality(#[from] FinalityError),
+    /// A peer's snapshot cannot even be looked for.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotFetchError),
     /// The network.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -98,8 +102,8 @@ impl fmt::Debug for NodeHandle {
 /// # Errors
 /// [`NodeError`]; nothing runs then.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHandle, NodeError> {
-    let Config { spec, database, last_sealed, resume_sealing, pool, min_gas_price, sealing, network, rpc, dev } =
-        config;
+    let Config { spec, database, last_sealed, resume_sealing, pool, min_gas_price, sealing, .. } = config;
+    let Config { network, fetch_snapshot, make_snapshots, rpc, dev, .. } = config;
     // If a later part does not start, this ends those that run already.
     let started = shutdown.clone().drop_guard();
     let (fault_sender, faults) = mpsc::channel(1);
@@ -119,12 +123,21 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         None => Arc::new(SystemClock),
     };
     let restoring = crate::config::restoring(&database);
-    if restoring.exists() && !database.exists() {
+    if restoring.exists() && !database.exists() && fetch_snapshot.is_none() {
         return Err(NodeError::InterruptedRestore { path: restoring });
     }
     if let Some(folder) = database.parent() {
         std::fs::create_dir_all(folder).map_err(|source| NodeError::Folder { path: folder.to_owned(), source })?;
     }
+    if let (Some(wanted), Some(network), false) = (fetch_snapshot, &network, database.exists()) {
+        let begin = Begin { spec: &spec, network, database: &database, draft: &restoring, wanted };
+        begin.run(&shutdown).await?;
+    }
+    let open_shelf = |making: &MakeSnapshots| {
+        let path = making.folder.clone();
+        Shelf::open(path.clone()).map(Arc::new).map_err(|source| NodeError::Folder { path, source })
+    };
+    let shelf = make_snapshots.as_ref().map(open_shelf).transpose()?;
     let chain = ChainConfig { spec, path: database, clock: Arc::clone(&clock), pool, min_gas_price };
     let chain = blocking(move || Chain::open(chain)).await?;
 
@@ -141,8 +154,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         Some(mut config) => {
             config.admit = config.admit.or_else(|| Neighbours::of_chain(&chain, &clock, config.key.id()));
             let max_peers = config.max_peers;
-            let blocks =
-                Arc::new(Blocks { chain: chain.clone(), faults: fault_sender.clone(), finality: finality.clone() });
+            let blocks = Arc::new(Blocks {
+                chain: chain.clone(),
+                faults: fault_sender.clone(),
+                finality: finality.clone(),
+                snapshots: shelf.clone(),
+            });
             let network = aurum_network::run(config, blocks, chain.pool().clone(), shutdown.clone()).await?;
             if let Some(finality) = &finality {
                 finality.attach(network.clone());
@@ -177,8 +194,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     };
     let rpc = aurum_rpc::serve(rpc, services, shutdown.clone()).await?;
 
-    let watcher = Watcher { chain: chain.clone(), clock, lookout, author: author.clone(), metrics };
+    let watcher = Watcher { chain: chain.clone(), clock: Arc::clone(&clock), lookout, author: author.clone(), metrics };
     tasks.spawn(watcher.run(shutdown.clone()));
+    if let (Some(shelf), Some(making)) = (shelf, make_snapshots) {
+        let maker = Maker { chain: chain.clone(), clock, shelf, period: making.period };
+        tasks.spawn(maker.run(shutdown.clone()));
+    }
     if let (Some(finality), Some(to_fetch)) = (finality, to_fetch) {
         tasks.spawn(finality.run(to_fetch, shutdown.clone()));
     }

@@ -124,9 +124,11 @@ pub mod shift {
     pub const CERTIFICATES: u16 = 940;
     /// `bench`, and the program of that name.
     pub const BENCH: u16 = 1_040;
+    /// `snapshot_join`.
+    pub const SNAPSHOT_JOIN: u16 = 1_120;
     /// All of them.
-    pub const ALL: [u16; 10] =
-        [ROUNDTRIP, FAULTS, CLIENTS, MEMBERSHIP, RESTART, BROWSER, MAKE_UP, README, CERTIFICATES, BENCH];
+    pub const ALL: [u16; 11] =
+        [ROUNDTRIP, FAULTS, CLIENTS, MEMBERSHIP, RESTART, BROWSER, MAKE_UP, README, CERTIFICATES, BENCH, SNAPSHOT_JOIN];
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use aurum_chain::state_snapshot::{SnapshotSummary, create_snapshot, restore_snapshot, verify_snapshot};
+use aurum_chain::state_snapshot::{SnapshotSummary, SnapshotTrust, create_snapshot, restore_snapshot, verify_snapshot};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -76,7 +76,14 @@ fn restore(file: &Path, folder: &ChainFolder) -> anyhow::Result<SnapshotSummary>
     std::fs::create_dir_all(&folder.folder)
         .with_context(|| format!("cannot make the folder {}", folder.folder.display()))?;
     let draft = folder.restoring();
-    Ok(restore_snapshot(&folder.spec, &genesis.header, validators.as_ref(), input, &folder.database, &draft)?)
+    Ok(restore_snapshot(
+        &folder.spec,
+        &genesis.header,
+        validators.as_ref(),
+        (input, SnapshotTrust::Operator),
+        &folder.database,
+        &draft,
+    )?)
 }
 
 fn open(file: &Path) -> anyhow::Result<impl Read> {

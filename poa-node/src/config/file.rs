@@ -16,11 +16,11 @@ use super::{
 };
 
 /// Sections of Parity that mean nothing here.
-const IGNORED_SECTIONS: [&str; 11] =
-    ["footprint", "snapshots", "secretstore", "private_tx", "whisper", "stratum", "ui", "dapps", "light", "ipc", "vm"];
+const IGNORED_SECTIONS: [&str; 10] =
+    ["footprint", "secretstore", "private_tx", "whisper", "stratum", "ui", "dapps", "light", "ipc", "vm"];
 
 /// Keys of Parity that mean nothing here, by section.
-const IGNORED_KEYS: [(&str, &[&str]); 8] = [
+const IGNORED_KEYS: [(&str, &[&str]); 9] = [
     (
         "parity",
         &[
@@ -48,8 +48,6 @@ const IGNORED_KEYS: [(&str, &[&str]); 8] = [
         "network",
         &[
             "disable",
-            "warp",
-            "warp_barrier",
             "snapshot_peers",
             "max_pending_peers",
             "allow_ips",
@@ -73,6 +71,7 @@ const IGNORED_KEYS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("websockets", &["support_token_api", "max_payload"]),
+    ("snapshots", &["disable_periodic", "processing_threads"]),
     ("metrics", &["prefix"]),
     (
         "mining",
@@ -130,6 +129,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
     let mut parity = section("parity")?;
     let mut account = section("account")?;
     let mut network = section("network")?;
+    let mut snapshots = section("snapshots")?;
     let mut rpc = section("rpc")?;
     let mut websockets = section("websockets")?;
     let mut metrics = section("metrics")?;
@@ -182,6 +182,10 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         max_peers: network.parsed("max_peers")?,
         min_peers: network.parsed("min_peers")?,
         network_id: network.parsed("id")?,
+        warp: network.parsed("warp")?,
+        warp_barrier: network.parsed("warp_barrier")?,
+        enable_snapshotting: snapshots.parsed("enable")?,
+        snapshot_period: snapshots.parsed("period")?,
         no_jsonrpc: rpc.parsed("disable")?,
         jsonrpc_port: rpc.parsed("port")?,
         jsonrpc_interface: rpc.parsed("interface")?,
@@ -201,7 +205,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         logging: misc.parsed("logging")?,
         listeners,
     };
-    for section in [parity, account, network, rpc, websockets, metrics, mining, misc] {
+    for section in [parity, account, network, snapshots, rpc, websockets, metrics, mining, misc] {
         warnings.extend(section.unknown());
     }
     for name in root.keys().filter(|name| !IGNORED_SECTIONS.contains(&name.as_str())) {
@@ -343,6 +347,15 @@ mod tests {
         assert_eq!(options.jsonrpc_apis.unwrap().0.len(), 10);
         assert_eq!(options.gas_floor_target, Some(8_000_000));
         assert!(options.engine_signer.is_some());
+    }
+
+    #[test]
+    fn snapshots_between_nodes_have_paritys_keys() {
+        let text = "[network]\nwarp = true\nwarp_barrier = 100\n[snapshots]\nenable = true\nprocessing_threads = 2\n";
+        let (options, warnings) = parse(text).unwrap();
+        assert_eq!((options.warp, options.warp_barrier), (Some(true), Some(100)));
+        assert_eq!((options.enable_snapshotting, options.snapshot_period), (Some(true), None));
+        assert_eq!(warnings, Vec::<String>::new());
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::{
     author::{EmptyBlocks, ResealOn},
     dev::DevConfig,
     keys::{self, KeyError},
+    snapshots::{FetchSnapshot, MakeSnapshots},
 };
 
 /// What a node is started with. Everything is decided here: paths are whole, files are read, the key is unlocked.
@@ -52,6 +53,10 @@ pub struct Config {
     pub sealing: Option<Sealing>,
     /// Peers; `None` keeps the node alone.
     pub network: Option<NetworkConfig>,
+    /// Whether a node without a database looks for a peer's snapshot first.
+    pub fetch_snapshot: Option<FetchSnapshot>,
+    /// Whether snapshots are made for nodes that begin.
+    pub make_snapshots: Option<MakeSnapshots>,
     /// JSON-RPC, health and metrics.
     pub rpc: RpcConfig,
     /// A development chain's accounts and block times.
@@ -165,6 +170,11 @@ impl Config {
             rpc: rpc(options)?,
             pool: pool(options, Some(places.chain.join("pool.journal"))),
             min_gas_price: options.min_gas_price.unwrap_or(0),
+            fetch_snapshot: options
+                .warp
+                .unwrap_or(false)
+                .then(|| FetchSnapshot { barrier: options.warp_barrier.unwrap_or(0) }),
+            make_snapshots: make_snapshots(options, &places)?,
             database: places.chain.join("db"),
             last_sealed: places.chain.join("last_sealed"),
             resume_sealing: options.resume_sealing.unwrap_or(false),
@@ -204,6 +214,8 @@ impl Config {
                 extra_data: extra_data(options, &spec),
             }),
             network: None,
+            fetch_snapshot: None,
+            make_snapshots: None,
             rpc,
             dev: Some(dev),
             spec,
@@ -335,6 +347,17 @@ fn pool(options: &Options, journal: Option<PathBuf>) -> PoolConfig {
         max_per_sender: options.tx_queue_per_sender.unwrap_or(usual.max_per_sender),
         ..usual
     }
+}
+
+fn make_snapshots(options: &Options, places: &Places) -> Result<Option<MakeSnapshots>, ConfigError> {
+    // Parity's period.
+    let period = options.snapshot_period.unwrap_or(5_000);
+    if period == 0 {
+        let reason = "must be a positive number of blocks".to_owned();
+        return Err(ConfigError::Value { flag: "snapshot-period", value: period.to_string(), reason });
+    }
+    let wanted = options.enable_snapshotting.unwrap_or(false);
+    Ok(wanted.then(|| MakeSnapshots { folder: places.chain.join("snapshots"), period }))
 }
 
 fn network(options: &Options, spec: &ChainSpec, places: &Places) -> Result<NetworkConfig, ConfigError> {

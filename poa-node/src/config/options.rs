@@ -164,6 +164,19 @@ options! {
     /// Network id, if not the chain spec's
     #[arg(env = "AURUM_NETWORK_ID", alias = "networkid", value_name = "ID", help_heading = "Network")]
     network_id: u64,
+    /// Begin with a reserved peer's snapshot, if finality certificates prove it, instead of the first block. Only for a node
+    /// without a database
+    #[arg(env = "AURUM_WARP", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Network")]
+    warp: bool,
+    /// Height below which no snapshot is fetched [default: 0]
+    #[arg(env = "AURUM_WARP_BARRIER", value_parser = quantity::<u64>, value_name = "NUMBER", help_heading = "Network")]
+    warp_barrier: u64,
+    /// Make snapshots for nodes that begin
+    #[arg(env = "AURUM_ENABLE_SNAPSHOTTING", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Network")]
+    enable_snapshotting: bool,
+    /// Final blocks between one snapshot and the next [default: 5000]
+    #[arg(env = "AURUM_SNAPSHOT_PERIOD", value_parser = quantity::<u64>, value_name = "BLOCKS", help_heading = "Network")]
+    snapshot_period: u64,
 
     /// No JSON-RPC over HTTP
     #[arg(env = "AURUM_NO_JSONRPC", alias = "jsonrpc-off", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "JSON-RPC")]

@@ -49,6 +49,8 @@ pub struct NetworkConfig {
     pub announce_whole: usize,
     /// How far below the lower of two heads their common ancestor is looked for.
     pub max_fork_depth: u64,
+    /// Whether heavier chains of peers are followed. A node that has not got its chain yet only asks.
+    pub follow: bool,
     /// How long a peer that sent an invalid block stays out. Reserved peers stay out for a tenth of it.
     pub ban: Duration,
 }
@@ -70,6 +72,7 @@ impl NetworkConfig {
             request_timeout: Duration::from_secs(10),
             announce_whole: 4 << 10,
             max_fork_depth: 65_536,
+            follow: true,
             ban: Duration::from_secs(300),
         }
     }

@@ -1,6 +1,6 @@
 //! What the rest of the node holds of the network.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use alloy::primitives::{B256, Bytes};
 use aurum_types::{BlockNumber, SealedBlock};
@@ -8,10 +8,11 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    Counters, Enode, PeerInfo, Topic,
+    Counters, Enode, FetchError, NodeId, PeerInfo, SnapshotOffer, Topic,
     directory::Directory,
     message::{Gossip, Message as _, Proofs, SyncRequest},
     metrics::Metrics,
+    snapshot,
     switch::Asker,
     sync::Branches,
 };
@@ -68,6 +69,20 @@ impl NetworkHandle {
         let Some(peer) = self.directory.next() else { return Vec::new() };
         let Some(answer) = self.asker.ask(peer, &SyncRequest::Proofs(number)).await else { return Vec::new() };
         Proofs::from_bytes(&answer).map(|answer| answer.proofs).unwrap_or_default()
+    }
+
+    /// Asks every reserved peer for the snapshot it holds. Peers that have none, or do not answer, are left out.
+    pub async fn snapshots(&self) -> Vec<(NodeId, SnapshotOffer)> {
+        snapshot::offers(&self.asker, &self.directory).await
+    }
+
+    /// Fetches what a peer offered into a file, which is emptied first, and checks its size and digest. What the snapshot
+    /// says is left to whoever reads it.
+    ///
+    /// # Errors
+    /// [`FetchError`]; what is in the file is worth nothing then.
+    pub async fn fetch_snapshot(&self, from: NodeId, offer: SnapshotOffer, into: &Path) -> Result<(), FetchError> {
+        snapshot::fetch(&self.asker, from, offer, into).await
     }
 
     /// Fetches a block of any branch, and those before it that are not here, from whoever has them. Returns whether it is

@@ -3,7 +3,7 @@
 //! ```text
 //!            ┌ status   handshake: genesis, network id, head      ─▶ directory of peers and their heads
 //! peer ──────┤ blocks   announcements, acknowledged               ─▶ announced: import, relay      ┐
-//! (5 proto-  │ sync     hashes and blocks by number, by hash      ─▶ serve: reads of BlockSource   ├ blocking threads
+//! (5 proto-  │ sync     hashes, blocks, proofs, snapshots         ─▶ serve: reads of BlockSource   ├ blocking threads
 //!  cols)     │ txs      batches and offers, acknowledged          ─▶ inbox: recover, Pool::add     │
 //!            └ gossip   small messages of the engine              ─▶ BlockSource::hear, relay      ┘
 //!
@@ -34,6 +34,7 @@ mod metrics;
 mod peer;
 mod reserved;
 mod serve;
+mod snapshot;
 mod source;
 mod switch;
 mod sync;
@@ -43,7 +44,8 @@ pub use directory::PeerInfo;
 pub use enode::{Enode, EnodeError, NodeId, NodeKey};
 pub use error::NetworkError;
 pub use handle::NetworkHandle;
-pub use message::{Head, Topic};
+pub use message::{Head, SnapshotOffer, Topic};
 pub use metrics::Counters;
+pub use snapshot::FetchError;
 pub use source::{BlockSource, ChainStatus, Verdict};
 pub use switch::run;

@@ -7,7 +7,7 @@ use aurum_types::{BlockNumber, Score};
 use crate::ChainStatus;
 
 /// Version of the protocols below; peers of another are refused.
-pub(crate) const VERSION: u64 = 2;
+pub(crate) const VERSION: u64 = 3;
 /// Numbers one [`SyncRequest::Hashes`] may ask for.
 pub(crate) const MAX_HASHES: usize = 64;
 /// Blocks one [`SyncRequest::Blocks`] is answered with.
@@ -26,6 +26,8 @@ pub(crate) const MAX_COMPACT: usize = 50_000;
 pub(crate) const MAX_MISSING: usize = 1_000;
 /// Bytes of one gossiped message of the engine: the proof of a large validator set is the longest.
 pub(crate) const MAX_GOSSIP_BYTES: u64 = 64 << 10;
+/// Bytes of a snapshot in one [`SnapshotPart`]; every part but the last is as long.
+pub(crate) const SNAPSHOT_PART: u64 = 1 << 20;
 /// Proofs of finality one [`SyncRequest::Proofs`] is answered with.
 pub(crate) const MAX_PROOFS: usize = 64;
 
@@ -96,6 +98,31 @@ pub(crate) enum SyncRequest {
     /// Transactions at these places of a block, counted from 0; answered by [`Transactions`], empty where the block is not
     /// there.
     Transactions { block: B256, places: Vec<u64> },
+    /// The snapshot the peer holds for others; answered by [`Snapshots`] with one or none.
+    Snapshot,
+    /// Bytes of a snapshot from an offset on; answered by [`SnapshotPart`], empty where it is gone.
+    SnapshotPart { digest: B256, offset: u64 },
+}
+
+/// A snapshot that a node holds for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub struct SnapshotOffer {
+    /// Height of the final block whose state it is.
+    pub number: BlockNumber,
+    /// Bytes of the file.
+    pub size: u64,
+    /// keccak256 of the file.
+    pub digest: B256,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct Snapshots {
+    pub(crate) offers: Vec<SnapshotOffer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub(crate) struct SnapshotPart {
+    pub(crate) bytes: Bytes,
 }
 
 /// EIP-2718 forms, in the order asked for.
@@ -213,7 +240,7 @@ macro_rules! plain {
         }
     )*};
 }
-plain!(Status, Announcement, Hashes, Blocks, Proofs, Wanted, Transactions);
+plain!(Status, Announcement, Hashes, Blocks, Proofs, Wanted, Transactions, Snapshots, SnapshotPart);
 
 impl Message for SyncRequest {
     fn to_bytes(&self) -> Vec<u8> {
@@ -225,6 +252,12 @@ impl Message for SyncRequest {
             Self::Transactions { block, places } => {
                 let mut out = tagged(4, block);
                 places.encode(&mut out);
+                out
+            }
+            Self::Snapshot => vec![5],
+            Self::SnapshotPart { digest, offset } => {
+                let mut out = tagged(6, digest);
+                offset.encode(&mut out);
                 out
             }
         }
@@ -252,6 +285,11 @@ impl Message for SyncRequest {
                     return Err(Malformed("too many transactions asked for"));
                 }
                 Ok(Self::Transactions { block, places })
+            }
+            Some((5, [])) => Ok(Self::Snapshot),
+            Some((6, mut body)) => {
+                let digest = B256::decode(&mut body)?;
+                Ok(Self::SnapshotPart { digest, offset: decode_all(body)? })
             }
             _ => Err(Malformed("unknown request")),
         }
@@ -340,6 +378,10 @@ mod tests {
             check(&SyncRequest::Block(genesis));
             check(&SyncRequest::Proofs(network_id));
             check(&SyncRequest::Transactions { block: genesis, places: numbers.clone() });
+            check(&SyncRequest::Snapshot);
+            check(&SyncRequest::SnapshotPart { digest: genesis, offset: network_id });
+            check(&Snapshots { offers: vec![SnapshotOffer { number: network_id, size: 1, digest: genesis }] });
+            check(&SnapshotPart { bytes: block.clone() });
             check(&Transactions { transactions: blobs.clone() });
             check(&Proofs { proofs: blobs.clone() });
             check(&Hashes { hashes: hashes.clone() });

@@ -6,7 +6,8 @@ use aurum_types::{Block, HeaderFormat};
 use crate::{
     BlockSource,
     message::{
-        Blocks, Hashes, MAX_BLOCKS, MAX_BLOCKS_BYTES, MAX_PROOFS, Message as _, Proofs, SyncRequest, Transactions,
+        Blocks, Hashes, MAX_BLOCKS, MAX_BLOCKS_BYTES, MAX_PROOFS, Message as _, Proofs, SNAPSHOT_PART, SnapshotPart,
+        Snapshots, SyncRequest, Transactions,
     },
 };
 
@@ -42,6 +43,12 @@ pub(crate) fn answer(source: &dyn BlockSource, request: &SyncRequest, format: &H
                 places.iter().map(|place| at(place).map(|tx| tx.encoded_2718().into())).collect::<Option<Vec<_>>>()
             });
             Transactions { transactions: found.unwrap_or_default() }.to_bytes()
+        }
+        SyncRequest::Snapshot => Snapshots { offers: source.snapshot().into_iter().collect() }.to_bytes(),
+        SyncRequest::SnapshotPart { digest, offset } => {
+            let mut bytes = source.snapshot_part(*digest, *offset, SNAPSHOT_PART);
+            bytes.truncate(usize::try_from(SNAPSHOT_PART).unwrap_or(usize::MAX));
+            SnapshotPart { bytes }.to_bytes()
         }
         SyncRequest::Block(hash) => Blocks { blocks: source.block(*hash).into_iter().collect() }.to_bytes(),
     }

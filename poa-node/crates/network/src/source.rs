@@ -3,7 +3,7 @@
 use alloy::primitives::{B256, Bytes};
 use aurum_types::{BlockNumber, Score, SealedBlock};
 
-use crate::Topic;
+use crate::{SnapshotOffer, Topic};
 
 /// Where the chain stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,16 @@ pub trait BlockSource: Send + Sync + 'static {
     /// Proofs of finality that lead somebody whose final block is at `number` to ours, ascending.
     fn proofs_above(&self, _number: BlockNumber) -> Vec<Bytes> {
         Vec::new()
+    }
+
+    /// The snapshot held for nodes that begin.
+    fn snapshot(&self) -> Option<SnapshotOffer> {
+        None
+    }
+
+    /// Bytes of a snapshot that was offered, from an offset on: `most`, or as many as there are. Empty when it is gone.
+    fn snapshot_part(&self, _digest: B256, _offset: u64, _most: u64) -> Bytes {
+        Bytes::new()
     }
 
     /// Offers consecutive blocks and returns how many are there now, and the first verdict that was neither

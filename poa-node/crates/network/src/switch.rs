@@ -204,7 +204,9 @@ pub async fn run(
         format: config.header_format,
         max_fork_depth: config.max_fork_depth,
     };
-    tasks.spawn(sync.run(shutdown.clone()));
+    if config.follow {
+        tasks.spawn(sync.run(shutdown.clone()));
+    }
     let branches = Arc::new(Branches { source: Arc::downgrade(&source), format: config.header_format });
     let newly_pooled = pool.subscribe();
     let switch = Switch {

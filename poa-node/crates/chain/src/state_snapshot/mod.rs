@@ -32,7 +32,11 @@ use alloy::primitives::{B256, Bytes};
 use aurum_storage::StorageError;
 use aurum_types::BlockNumber;
 
-pub use self::{check::verify_snapshot, create::create_snapshot, restore::restore_snapshot};
+pub use self::{
+    check::verify_snapshot,
+    create::create_snapshot,
+    restore::{SnapshotTrust, restore_snapshot},
+};
 use crate::{ChainError, Fault};
 
 /// Blocks kept whole before the snapshot's: as far as BLOCKHASH looks back.

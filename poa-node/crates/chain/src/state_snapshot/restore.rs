@@ -12,6 +12,15 @@ use super::{
     records::AccountRecord,
 };
 
+/// Who made a snapshot, as far as whoever restores it is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotTrust {
+    /// The operator vouches for it: without a certificate the block's hash was compared with other nodes'.
+    Operator,
+    /// It comes from another node. Only certificates that lead from the genesis validators to its block are believed.
+    Certificates,
+}
+
 /// Makes the database `path`, which must not exist, from a snapshot. It is filled beside its place in `draft` and renamed
 /// when it is complete, verified and on disk: at no moment is there half a database at `path`. A draft that an
 /// interrupted run left is thrown away first.
@@ -22,16 +31,19 @@ pub fn restore_snapshot(
     spec: &ChainSpec,
     genesis: &Header,
     validators: Option<&ValidatorSet>,
-    input: impl Read,
+    (input, trust): (impl Read, SnapshotTrust),
     path: &Path,
     draft: &Path,
 ) -> Result<SnapshotSummary, SnapshotError> {
+    if trust == SnapshotTrust::Certificates && validators.is_none() {
+        return Err(SnapshotError::refused("the genesis validators are not known, so no certificate proves it"));
+    }
     if path.exists() {
         return Err(SnapshotError::refused(format_args!("there is something at {} already", path.display())));
     }
     remove(draft)?;
     fs::create_dir_all(draft)?;
-    let summary = match fill(spec, genesis, validators, input, draft) {
+    let summary = match fill(spec, genesis, validators, (input, trust), draft) {
         Ok(summary) => summary,
         Err(error) => {
             // What was refused leaves nothing; that this too may fail is the smaller trouble.
@@ -50,11 +62,14 @@ fn fill(
     spec: &ChainSpec,
     genesis: &Header,
     validators: Option<&ValidatorSet>,
-    input: impl Read,
+    (input, trust): (impl Read, SnapshotTrust),
     draft: &Path,
 ) -> Result<SnapshotSummary, SnapshotError> {
     let mut sink = RestoreSink { restore: Restore::open(draft)? };
     let checked = read(spec, genesis, validators, input, &mut sink)?;
+    if trust == SnapshotTrust::Certificates && checked.summary.certificate.is_empty() {
+        return Err(SnapshotError::refused("no finality certificate proves its block"));
+    }
     check_root(&checked.summary, sink.restore.root())?;
     let blocks: Vec<_> = checked.blocks.into_iter().map(restored).collect();
     sink.restore.finish(genesis, &blocks, &checked.consensus)?;

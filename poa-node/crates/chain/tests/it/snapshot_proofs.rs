@@ -8,7 +8,9 @@ use aurum_aura::{
 };
 use aurum_chain::{
     Chain,
-    state_snapshot::{SnapshotError, SnapshotSummary, create_snapshot, restore_snapshot, verify_snapshot},
+    state_snapshot::{
+        SnapshotError, SnapshotSummary, SnapshotTrust, create_snapshot, restore_snapshot, verify_snapshot,
+    },
 };
 use aurum_contracts::{
     ValidatorSet as Contract,
@@ -89,7 +91,13 @@ fn a_restored_node_counts_votes_of_validators_that_came_before_its_snapshot() {
 
     let folder = tempfile::tempdir().unwrap();
     let (database, draft) = (folder.path().join("db"), folder.path().join("draft"));
-    restore_snapshot(&kit.spec, &block_zero, None, bytes.as_slice(), &database, &draft).unwrap();
+    let restore = |validators: Option<&ValidatorSet>| {
+        let input = (bytes.as_slice(), SnapshotTrust::Certificates);
+        restore_snapshot(&kit.spec, &block_zero, validators, input, &database, &draft)
+    };
+    let refused = restore(None);
+    assert!(matches!(refused, Err(SnapshotError::Refused(_))), "nobody knows whose certificates count: {refused:?}");
+    assert_eq!(restore(Some(&ValidatorSet::new(addresses(3)))).unwrap(), summary);
     let late = kit.open(folder.path());
     assert_eq!(late.head().finalized.hash, blocks[certified].hash());
     import_all(&late, &blocks[certified + 1..]);

@@ -3,9 +3,9 @@
 use alloy::{eips::BlockId, primitives::Address};
 use aurum_chain::{
     Chain, ChainConfig, ReadError,
-    state_snapshot::{SnapshotError, create_snapshot, restore_snapshot, verify_snapshot},
+    state_snapshot::{SnapshotError, SnapshotTrust, create_snapshot, restore_snapshot, verify_snapshot},
 };
-use aurum_types::Header;
+use aurum_types::{Header, ValidatorSet};
 
 use crate::kit::{Kit, import_all, key, standing, transfer};
 
@@ -41,6 +41,8 @@ fn a_node_restored_from_the_final_state_follows_as_if_it_had_always_been_there()
     let final_now = whole.head().finalized;
     let path = whole.dir.path().to_owned();
     let block_zero = genesis(&whole);
+    let copy = tempfile::tempdir().unwrap();
+    whole.copy_database(&copy.path().join("db")).unwrap();
     let mut whole = whole;
     whole.close();
 
@@ -50,12 +52,21 @@ fn a_node_restored_from_the_final_state_follows_as_if_it_had_always_been_there()
     assert_eq!((summary.blocks, summary.bytes), (256, bytes.len() as u64));
     assert!(summary.certificate.is_empty(), "certificates are off");
 
+    assert_eq!(bytes, create(kit.config(copy.path())).unwrap(), "a copy made while the chain was open gives the same");
+
     let folder = tempfile::tempdir().unwrap();
     let (database, draft) = (folder.path().join("db"), folder.path().join("draft"));
-    let restored = restore_snapshot(&kit.spec, &block_zero, None, bytes.as_slice(), &database, &draft).unwrap();
-    assert_eq!(restored, summary);
+    let validators = ValidatorSet::new(kit.validators.clone());
+    let restore = |trust| {
+        let input = (bytes.as_slice(), trust);
+        restore_snapshot(&kit.spec, &block_zero, Some(&validators), input, &database, &draft)
+    };
+    let unproven = restore(SnapshotTrust::Certificates);
+    assert!(matches!(unproven, Err(SnapshotError::Refused(_))), "no certificate proves it: {unproven:?}");
+    assert!(!draft.exists() && !database.exists());
+    assert_eq!(restore(SnapshotTrust::Operator).unwrap(), summary);
     assert!(!draft.exists());
-    let again = restore_snapshot(&kit.spec, &block_zero, None, bytes.as_slice(), &database, &draft);
+    let again = restore(SnapshotTrust::Operator);
     assert!(matches!(again, Err(SnapshotError::Refused(_))), "{again:?}");
 
     let late = kit.open(folder.path());
@@ -106,7 +117,7 @@ fn another_chains_snapshot_and_one_of_nothing_final_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (database, draft) = (folder.path().join("db"), folder.path().join("draft"));
     let cut = &bytes[..bytes.len() - 40];
-    let refused = restore_snapshot(&kit.spec, &ours, None, cut, &database, &draft);
+    let refused = restore_snapshot(&kit.spec, &ours, None, (cut, SnapshotTrust::Operator), &database, &draft);
     assert!(matches!(refused, Err(SnapshotError::Damaged { .. })), "{refused:?}");
     assert!(!database.exists() && !draft.exists(), "what is refused leaves nothing");
 }

@@ -16,7 +16,9 @@ use alloy::{
     consensus::{SignableTransaction, TxLegacy},
     primitives::{Address, B256, Bytes, Signature, TxKind, U256},
 };
-use aurum_network::{BlockSource, ChainStatus, Enode, NetworkConfig, NetworkHandle, NodeKey, Topic, Verdict, run};
+use aurum_network::{
+    BlockSource, ChainStatus, Enode, NetworkConfig, NetworkHandle, NodeKey, SnapshotOffer, Topic, Verdict, run,
+};
 use aurum_pool::{Admission, Origin, Pool, PoolConfig, Refusal};
 use aurum_types::{Account, Block, Header, HeaderFormat, Recovered, Score, SealedBlock, Transaction, recover_sender};
 use secp256k1::{Message, SECP256K1, SecretKey};
@@ -52,6 +54,8 @@ pub struct FakeChain {
     pub refused: AtomicUsize,
     /// Messages of the engine, in the order in which they were heard.
     pub heard: Mutex<Vec<Bytes>>,
+    /// What is offered to nodes that begin, and the bytes given for it.
+    pub snapshot: Mutex<Option<(SnapshotOffer, Vec<u8>)>>,
 }
 
 pub fn block(parent: &SealedBlock, difficulty: u64, extra: &[u8]) -> SealedBlock {
@@ -95,6 +99,10 @@ impl FakeChain {
     pub fn head(&self) -> SealedBlock {
         let blocks = self.blocks.lock().unwrap();
         blocks.all[blocks.canonical.last().unwrap()].block.clone()
+    }
+
+    pub fn status_number(&self) -> u64 {
+        self.status().number
     }
 
     /// Lets reads of blocks hang until released.
@@ -158,6 +166,17 @@ impl BlockSource for FakeChain {
             stalled = self.released.wait(stalled).unwrap();
         }
         self.blocks.lock().unwrap().all.get(&hash).map(|held| held.block.block().encode())
+    }
+
+    fn snapshot(&self) -> Option<SnapshotOffer> {
+        self.snapshot.lock().unwrap().as_ref().map(|(offer, _)| *offer)
+    }
+
+    fn snapshot_part(&self, digest: B256, offset: u64, most: u64) -> Bytes {
+        let held = self.snapshot.lock().unwrap();
+        let Some((_, bytes)) = held.as_ref().filter(|(offer, _)| offer.digest == digest) else { return Bytes::new() };
+        let rest = bytes.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        rest.iter().take(usize::try_from(most).unwrap()).copied().collect::<Vec<_>>().into()
     }
 
     fn hear(&self, _: Topic, body: &[u8]) -> Verdict {
