@@ -251,9 +251,9 @@ async fn one_key_twice(hosts: &mut Hosts, story: &Story) -> Result<()> {
     args.extend(["--extra-data".to_owned(), name(4)]);
     twin.start()?;
     twin.ready().await?;
-    wait::until("the others see the key seal twice in a step", LIMIT, || async {
+    let evidence = wait::until("the others see the key seal twice in a step", LIMIT, || async {
         let twice = equivocations(&hosts.nodes[0]).await?;
-        Ok(twice.iter().any(|one| one["author"] == author.to_string().to_lowercase()).then_some(()))
+        Ok(twice.into_iter().find(|one| one["author"] == author.to_string().to_lowercase()))
     })
     .await?;
     for node in [&hosts.nodes[3], &twin] {
@@ -276,5 +276,12 @@ async fn one_key_twice(hosts: &mut Hosts, story: &Story) -> Result<()> {
     seals_above(&hosts.nodes[0], author, head).await?;
     hosts.agree(LIMIT).await?;
     story.say("told that the other is gone, the first seals again");
+
+    hosts.nodes[0].kill()?;
+    hosts.start(LIMIT).await?;
+    let kept = equivocations(&hosts.nodes[0]).await?;
+    ensure!(kept.contains(&evidence), "killed, {} forgot {evidence}: {kept:?}", hosts.nodes[0].name());
+    hosts.agree(LIMIT).await?;
+    story.say("one that was killed still has the evidence");
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
         format: spec.header_format(),
         schedule: StepSchedule::new(&spec.engine),
         tree: database.state_tree(),
-        sightings: Mutex::new(Sightings::default()),
+        sightings: Mutex::new(Sightings::load(&database)?),
         empty_steps: Mutex::new(EmptySteps::default()),
         observer: OnceLock::new(),
         recent: RwLock::new(recent),
@@ -72,6 +72,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let (head_sender, head) = watch::channel(reader.head());
     let events = broadcast::Sender::new(EVENT_BACKLOG);
     let mut importer = Importer::new(Arc::clone(&reader), persist, head_sender, events.clone());
+    importer.recall_sightings()?;
     replay(&mut importer, &reader.database, stored)?;
     certify(&mut importer, &reader)?;
 

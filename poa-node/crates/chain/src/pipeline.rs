@@ -34,6 +34,8 @@ use crate::{
 
 /// Bad blocks that are remembered.
 const KNOWN_BAD: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Persisted blocks below which none gets a sibling any more: as far as the chain can be unwound.
+const UNWINDABLE: u64 = 1024;
 /// Steps of the head that a slow event receiver may fall behind.
 pub(crate) const EVENT_BACKLOG: usize = 1024;
 
@@ -169,6 +171,28 @@ impl Importer {
             let done = Ok(done);
             self.observe(&header, hash, &parent, Source::Others(None), took, &done);
             imported.extend(done);
+        }
+        Ok(())
+    }
+
+    /// Notes again who sealed the blocks that may still get siblings and do not come through the stages: those that are
+    /// persisted and not final.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn recall_sightings(&self) -> Result<(), Fault> {
+        let (finalized, persisted) = {
+            let recent = self.reader.recent();
+            (recent.head().finalized.number, recent.persisted().number)
+        };
+        let from = finalized.saturating_add(1).max(persisted.saturating_sub(UNWINDABLE));
+        let mut stored = self.reader.database.stored_from(from)?;
+        stored.retain(|block| block.number <= persisted);
+        stored.sort_unstable_by_key(|block| block.arrival);
+        for stored in stored {
+            if let Some(header) = self.reader.database.header(stored.hash)? {
+                self.note(&header, stored.hash);
+            }
         }
         Ok(())
     }
@@ -359,6 +383,11 @@ impl Importer {
         let block = BlockRef { number: header.number, hash };
         let found = self.reader.sightings().note(header.author, step, block)?;
         tracing::warn!(author = %found.author, %step, first = %found.first.hash, second = %hash, "two blocks in one step");
+        let (name, record) = self.reader.sightings().record();
+        if let Err(error) = self.persist.writer().put_meta(name, &record) {
+            // The block itself is stored, and shows it again at the next start.
+            tracing::error!(%error, "a double vote could not be recorded");
+        }
         Some(found)
     }
 

@@ -55,7 +55,7 @@ impl Default for Options {
     }
 }
 
-/// A block that is stored but not persisted: its state is to be computed again.
+/// A block that is stored, on whichever branch, and perhaps not persisted: then its state is to be computed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredBlock {
     /// Its height.
@@ -272,22 +272,32 @@ impl Database {
     /// When the disk fails.
     pub fn unpersisted(&self) -> Result<Vec<StoredBlock>, StorageError> {
         let Some(tip) = self.persisted() else { return Ok(Vec::new()) };
-        let mut arrivals = self
-            .core
-            .rocks
-            .scan::<tables::Arrivals>(&(tip.number + 1).to_bytes(), &[])
-            .collect::<Result<Vec<_>, _>>()?;
-        arrivals.sort_unstable_by_key(|(key, arrival)| (key.number, arrival.order));
         let mut known = std::collections::HashSet::from([tip.hash]);
         let mut blocks = Vec::new();
-        for (NumberHash { number, hash }, arrival) in arrivals {
+        for block in self.stored_from(tip.number + 1)? {
+            let hash = block.hash;
             let header = self.header(hash)?;
             let header = header.ok_or_else(|| StorageError::corrupt("Headers", format!("no header of {hash}")))?;
             if known.contains(&header.parent_hash) {
                 known.insert(hash);
-                blocks.push(StoredBlock { number, hash, score: arrival.score, arrival: arrival.order });
+                blocks.push(block);
             }
         }
+        Ok(blocks)
+    }
+
+    /// Every stored block of any branch from height `number` on, ascending, of one height the first seen first.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn stored_from(&self, number: BlockNumber) -> Result<Vec<StoredBlock>, StorageError> {
+        let arrivals = self.core.rocks.scan::<tables::Arrivals>(&number.to_bytes(), &[]);
+        let stored = arrivals.map(|arrival| {
+            let (NumberHash { number, hash }, arrival) = arrival?;
+            Ok(StoredBlock { number, hash, score: arrival.score, arrival: arrival.order })
+        });
+        let mut blocks = stored.collect::<Result<Vec<_>, StorageError>>()?;
+        blocks.sort_unstable_by_key(|block| (block.number, block.arrival));
         Ok(blocks)
     }
 }

@@ -14,6 +14,7 @@ use alloy::{
     primitives::{Address, B256},
 };
 use aurum_aura::Signer;
+use aurum_types::SealedBlock;
 
 /// What a killed process leaves: its files, without any of them being closed.
 fn crash_copy(from: &Path, to: &Path) {
@@ -201,4 +202,72 @@ fn a_node_that_synced_in_batches_reopens_at_the_same_place() {
         assert!(late.view().block(BlockId::number(number)).unwrap().is_some(), "block {number}");
         assert!(late.view().state(BlockId::number(number)).unwrap().is_some(), "state {number}");
     }
+}
+
+/// Two blocks of one author for one step.
+fn siblings(kit: &Kit, on: &crate::kit::Node) -> [SealedBlock; 2] {
+    let step = kit.next_step(on, &kit.validators);
+    [1, 2].map(|value| kit.build(on, step, &[transfer(&key(0), 0, Address::repeat_byte(1), value)]).0)
+}
+
+#[test]
+fn a_double_vote_is_remembered_over_restarts() {
+    let kit = Kit::new(4);
+    let mut node = kit.node();
+    for block in siblings(&kit, &node) {
+        node.import(block).unwrap();
+    }
+    let found = node.view().engine().unwrap().equivocations;
+    assert_eq!(found.len(), 1);
+    let killed = tempfile::tempdir().unwrap();
+    crash_copy(node.dir.path(), killed.path());
+    assert_eq!(kit.open(killed.path()).view().engine().unwrap().equivocations, found);
+    // Also when its blocks are long final.
+    kit.mine_many(&node, &kit.validators, 12);
+    assert!(node.head().finalized.number > found[0].first.number);
+    for _ in 0..2 {
+        node.reopen(&kit);
+        assert_eq!(node.view().engine().unwrap().equivocations, found);
+    }
+}
+
+#[test]
+fn a_sibling_of_a_block_from_before_the_restart_is_a_double_vote() {
+    let kit = Kit::new(4);
+    // The first is above the persisted tip; or below it, while finality stalls.
+    for stalled in [0, 200] {
+        let mut node = kit.node();
+        let [first, second] = siblings(&kit, &node);
+        node.import(first.clone()).unwrap();
+        kit.mine_many(&node, &kit.validators[..2], stalled);
+        assert_eq!(node.head().finalized.number, 0, "two of four make nothing final");
+        node.reopen(&kit);
+        assert_eq!(node.view().engine().unwrap().equivocations, []);
+        node.import(second.clone()).unwrap();
+        let found = node.view().engine().unwrap().equivocations;
+        assert_eq!(found.len(), 1, "{stalled}");
+        assert_eq!((found[0].first.hash, found[0].second.hash), (first.hash(), second.hash()));
+    }
+}
+
+#[test]
+fn a_genesis_state_root_that_the_accounts_do_not_give_opens_nothing() {
+    let stating = |root: B256| Kit::with(3, |spec| spec["genesis"]["stateRoot"] = root.to_string().into());
+    let computed = {
+        let node = Kit::new(3).node();
+        node.view().header(BlockId::earliest()).unwrap().unwrap().1.state_root
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = stating(B256::repeat_byte(7));
+    let error = aurum_chain::Chain::open(wrong.config(folder.path())).unwrap_err();
+    let aurum_chain::ChainError::GenesisRoot { stated, computed: found } = &error else { panic!("{error}") };
+    assert_eq!((*stated, *found), (B256::repeat_byte(7), computed));
+    assert!(error.to_string().contains(&computed.to_string()), "{error}");
+
+    // It left nothing behind: the right one begins in the same folder, and the wrong one does not go on with it.
+    let right = stating(computed);
+    let genesis = right.open(folder.path()).genesis_hash();
+    assert_eq!(genesis, Kit::new(3).node().genesis_hash(), "stating what is computed changes nothing");
+    let error = aurum_chain::Chain::open(wrong.config(folder.path())).unwrap_err();
+    assert!(matches!(error, aurum_chain::ChainError::GenesisRoot { .. }), "{error}");
 }
