@@ -15,6 +15,7 @@ pub(super) const fn rule(error: &ImportError) -> &'static str {
             Invalid::RevertsFinalized { .. } => "finality",
             Invalid::KnownBad { .. } => "known_bad",
             Invalid::BadParent { .. } => "bad_parent",
+            Invalid::NotPinned { .. } => "not_pinned",
         },
         ImportError::TemporarilyInvalid(TemporarilyInvalid::Timestamp { .. }) => "timestamp_not_ahead",
         ImportError::TemporarilyInvalid(TemporarilyInvalid::Step { .. }) => "step_not_ahead",

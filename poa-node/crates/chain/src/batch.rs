@@ -107,7 +107,7 @@ impl Stages<'_> {
     /// Verifies and recovers chunk by chunk, on the guess that the validators do not change. Ends behind the first block
     /// that fails.
     fn prepare(self, blocks: &[SealedBlock], parent: &Link, done: &SyncSender<Vec<RecoveredBlock>>) {
-        let validators = parent.engine.child_validators();
+        let (validators, pinned) = (parent.engine.child_validators(), self.reader.spec.params.fork);
         let mut start = 0;
         while start < blocks.len() {
             let mut transactions = 0;
@@ -122,7 +122,8 @@ impl Stages<'_> {
                 .into_par_iter()
                 .map(|index| {
                     let before = if index == 0 { &parent.header } else { blocks[index - 1].header() };
-                    let verified = verify::verify(self.rules, blocks[index].clone(), before, validators, now).ok()?;
+                    let verified =
+                        verify::verify(self.rules, blocks[index].clone(), before, validators, pinned, now).ok()?;
                     recover::recover(verified, self.pool).ok()
                 })
                 .collect();

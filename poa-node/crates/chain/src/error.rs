@@ -39,6 +39,16 @@ pub enum Invalid {
         /// The final block it would revert.
         finalized: BlockRef,
     },
+    /// The spec allows one block at this height, and it is another.
+    #[error("block {number} is {hash}, the spec's forkCanonHash is {pinned}")]
+    NotPinned {
+        /// Its height, `forkBlock`.
+        number: BlockNumber,
+        /// Its hash.
+        hash: B256,
+        /// `forkCanonHash`.
+        pinned: B256,
+    },
     /// It was found bad before.
     #[error("block {hash} is known to be bad: {reason}")]
     KnownBad {

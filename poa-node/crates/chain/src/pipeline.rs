@@ -332,7 +332,8 @@ impl Importer {
                 None
             }
         };
-        let verified = verify::verify(&self.rules, block, &parent.header, validators, now)?;
+        let pinned = self.reader.spec.params.fork;
+        let verified = verify::verify(&self.rules, block, &parent.header, validators, pinned, now)?;
         uncles::verify(&self.reader, &self.rules, verified.sealed(), parent, now)?;
         Ok((recover::recover(verified, self.pool.as_ref())?, built))
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use alloy::primitives::B256;
 use aurum_aura::{Rejected, Rules};
-use aurum_types::{Header, SealedBlock, ValidatorSet, VerifiedBlock};
+use aurum_types::{BlockNumber, Header, SealedBlock, ValidatorSet, VerifiedBlock};
 
-use crate::ImportError;
+use crate::{ImportError, Invalid};
 
 impl From<Rejected> for ImportError {
     fn from(rejected: Rejected) -> Self {
@@ -16,7 +17,9 @@ impl From<Rejected> for ImportError {
     }
 }
 
-/// Checks a block against its parent's header and the set that the parent's engine state gives to its children.
+/// Checks a block against its parent's header and the set that the parent's engine state gives to its children. `pinned` is
+/// the one block that the spec allows at a height (`forkBlock`, `forkCanonHash`). OpenEthereum asks each peer for it and
+/// leaves those with another (`ChainSync::on_peer_fork_header`); here another one is of another chain, wherever it comes from.
 ///
 /// # Errors
 /// [`ImportError::Invalid`], [`ImportError::TemporarilyInvalid`].
@@ -25,8 +28,12 @@ pub(crate) fn verify(
     block: SealedBlock,
     parent: &Header,
     validators: &ValidatorSet,
+    pinned: Option<(BlockNumber, B256)>,
     now: Duration,
 ) -> Result<VerifiedBlock, ImportError> {
+    if let Some((number, hash)) = pinned.filter(|(number, hash)| block.number() == *number && block.hash() != *hash) {
+        return Err(Invalid::NotPinned { number, hash: block.hash(), pinned: hash }.into());
+    }
     block.verify(|block| Ok(rules.verify(block.header(), parent, validators, now)?))
 }
 

@@ -5,7 +5,7 @@ use alloy::{
     eips::BlockId,
     primitives::{Address, B256, U256, keccak256},
 };
-use aurum_aura::{InvalidBlock, InvalidSeal, Signer, TemporarilyInvalid};
+use aurum_aura::{Clock, InvalidBlock, InvalidSeal, Signer, TemporarilyInvalid};
 use aurum_chain::{Gate, Identity, ImportError, Imported, Invalid};
 use aurum_types::{Block, BlockError, SealedBlock, recoveries};
 use serde_json::json;
@@ -308,4 +308,34 @@ fn refuses_to_reorganise_below_a_final_block() {
     // Not remembered as bad: on another node the branch may be the right one.
     let error = node.import(branch[0].clone()).unwrap_err();
     assert!(matches!(error, ImportError::Invalid(Invalid::RevertsFinalized { .. })), "{error}");
+}
+
+#[test]
+fn at_the_specs_fork_block_only_its_hash_is_taken() {
+    let free = Kit::new(3);
+    let author = free.node();
+    let blocks = free.mine_many(&author, &free.validators, 4);
+    let other = free.node();
+    let transfers = [transfer(&key(0), 0, Address::repeat_byte(1), 1)];
+    let branch = [free.mine_by(&other, &free.validators, &[]), free.mine_by(&other, &free.validators, &transfers)];
+    // Blocks of one genesis: the keys of the spec that say nothing about it may differ.
+    let pinned = Kit::with(3, |spec| {
+        spec["params"]["forkBlock"] = 2.into();
+        spec["params"]["forkCanonHash"] = blocks[1].hash().to_string().into();
+    });
+    pinned.clock.set(free.clock.now());
+    let (one, many) = (pinned.node(), pinned.node());
+    assert_eq!(one.genesis_hash(), author.genesis_hash());
+    for node in [&one, &many] {
+        node.import(branch[0].clone()).unwrap();
+        let error = node.import(branch[1].clone()).unwrap_err();
+        let ImportError::Invalid(Invalid::NotPinned { number: 2, hash, pinned }) = error else { panic!("{error}") };
+        assert_eq!((hash, pinned), (branch[1].hash(), blocks[1].hash()));
+        let (imported, error) = node.import_batch(&branch);
+        assert_eq!(imported.len(), 1);
+        assert!(error.is_some_and(|error| matches!(error, ImportError::Invalid(_))), "in a batch neither");
+    }
+    blocks.iter().for_each(|block| drop(one.import(block.clone()).unwrap()));
+    import_all(&many, &blocks);
+    assert_eq!((one.head().latest.hash, many.head().latest.hash), (blocks[3].hash(), blocks[3].hash()));
 }
