@@ -82,6 +82,11 @@ impl LastSealed {
         self.path.with_file_name(ALARM_FILE)
     }
 
+    /// The folder of what an authority must not forget.
+    pub(super) fn folder(&self) -> &Path {
+        folder_of(&self.path)
+    }
+
     /// Where our key was seen at work by another node, if it was; until [`Self::resume`].
     pub const fn elsewhere(&self) -> Option<KeyElsewhere> {
         self.elsewhere
@@ -124,7 +129,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Puts `text` in place of the file's content: all of it or, after a crash, what was there before.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     let next = path.with_extension("next");

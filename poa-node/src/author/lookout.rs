@@ -11,13 +11,14 @@ use aurum_aura::{Offence, StepSchedule, skipped_to_report};
 use aurum_chain::{Chain, Observation, Observer, Seen};
 use aurum_types::{BlockNumber, Step};
 
-use super::{KeyElsewhere, drift::Drift, key_guard::KeyGuard, pace::Pace, reports::Report};
-
-/// Reports that wait to be sent. What comes beyond them is not reported: nobody does so much wrong in a second but all
-/// the time.
-const WAITING: usize = 64;
-/// Reports that are remembered, so that a block that is offered again is not reported again.
-const REPORTED: usize = 512;
+use super::{
+    KeyElsewhere,
+    drift::Drift,
+    key_guard::KeyGuard,
+    pace::Pace,
+    report_book::{Noted, ReportBook},
+    reports::Report,
+};
 
 /// The observer of one node's chain.
 pub struct Lookout {
@@ -28,13 +29,7 @@ pub struct Lookout {
     reporter: Option<Address>,
     drift: Drift,
     pace: Mutex<Pace>,
-    reports: Mutex<Reports>,
-}
-
-#[derive(Default)]
-struct Reports {
-    waiting: Vec<Report>,
-    made: std::collections::VecDeque<Report>,
+    reports: Mutex<ReportBook>,
 }
 
 impl fmt::Debug for Lookout {
@@ -46,15 +41,15 @@ impl fmt::Debug for Lookout {
 impl Lookout {
     /// The lookout of a node that does not seal. It starts to watch `chain`.
     pub fn of_observer(chain: &Chain) -> Arc<Self> {
-        Self::watch(chain, None)
+        Self::watch(chain, None, ReportBook::closed())
     }
 
-    /// The lookout of an authority whose key is guarded by `guard`.
-    pub(super) fn of_authority(chain: &Chain, reporter: Address, guard: KeyGuard) -> Arc<Self> {
-        Self::watch(chain, Some((reporter, guard)))
+    /// The lookout of an authority whose key is guarded by `guard`, and which notes in `book` what it reports.
+    pub(super) fn of_authority(chain: &Chain, reporter: Address, guard: KeyGuard, book: ReportBook) -> Arc<Self> {
+        Self::watch(chain, Some((reporter, guard)), book)
     }
 
-    fn watch(chain: &Chain, authority: Option<(Address, KeyGuard)>) -> Arc<Self> {
+    fn watch(chain: &Chain, authority: Option<(Address, KeyGuard)>, book: ReportBook) -> Arc<Self> {
         let engine = &chain.spec().engine;
         let (reporter, guard) = authority.unzip();
         let lookout = Arc::new(Self {
@@ -64,7 +59,7 @@ impl Lookout {
             reporter,
             drift: Drift::default(),
             pace: Mutex::default(),
-            reports: Mutex::default(),
+            reports: Mutex::new(book),
         });
         chain.observe_with(Arc::clone(&lookout) as Arc<dyn Observer>);
         lookout
@@ -85,9 +80,9 @@ impl Lookout {
         self.guard.as_ref()
     }
 
-    /// The reports that wait, which leave.
-    pub(super) fn take_reports(&self) -> Vec<Report> {
-        std::mem::take(&mut self.reports().waiting)
+    /// What was noted of others. Held shortly: the import waits for it.
+    pub(super) fn reports(&self) -> MutexGuard<'_, ReportBook> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what is to be reported of `accused`, once.
@@ -97,19 +92,9 @@ impl Lookout {
             return;
         }
         let report = Report { contract, accused, block: observation.header.number, offence };
-        let mut reports = self.reports();
-        if reports.made.contains(&report) {
-            return;
-        }
-        if reports.waiting.len() == WAITING {
+        if self.reports().note(report) == Noted::TooMany {
             tracing::warn!(%accused, block = report.block, ?offence, "too much to report: this is left out");
-            return;
         }
-        if reports.made.len() == REPORTED {
-            reports.made.pop_front();
-        }
-        reports.made.push_back(report);
-        reports.waiting.push(report);
     }
 
     /// Reports those whose steps passed unused before the block (aura.md §1.8.4). Blocks that were asked for to catch up
@@ -150,10 +135,6 @@ impl Lookout {
     /// How large our blocks may be.
     pub(super) fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn reports(&self) -> MutexGuard<'_, Reports> {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,6 +19,7 @@ mod last_sealed;
 mod lookout;
 mod metrics;
 mod pace;
+mod report_book;
 mod reports;
 mod status;
 mod thread;
@@ -46,6 +47,7 @@ use self::{
     build::{BuildError, Candidate, Recipe, Unsealed},
     engine_txs::Sender,
     key_guard::KeyGuard,
+    report_book::ReportBook,
     reports::{ReportQueue, SendError},
 };
 pub use self::{
@@ -119,7 +121,7 @@ pub struct Author {
     network: Option<NetworkHandle>,
     lookout: Arc<Lookout>,
     inner: Mutex<Inner>,
-    /// Locked alone, or inside `inner`.
+    /// Locked alone, or inside `inner`; before the lookout's book.
     reports: Mutex<ReportQueue>,
     metrics: AuthorMetrics,
 }
@@ -157,7 +159,8 @@ impl Author {
         if let Some(found) = guard.elsewhere() {
             tracing::error!("this node does not seal: {}", NoBlock::KeyElsewhere(found));
         }
-        let lookout = Lookout::of_authority(&chain, address, guard);
+        let book = ReportBook::open(record.folder());
+        let lookout = Lookout::of_authority(&chain, address, guard, book);
         let unrecorded = record.step().is_none().then_some(started);
         let inner = Inner { record, status: Status::default(), unrecorded, epoch_changed: None, behind_since: None };
         let (inner, reports) = (Mutex::new(inner), Mutex::default());
@@ -334,10 +337,12 @@ impl Author {
     /// # Errors
     /// [`Fault`]; all else is logged.
     pub fn send_reports(&self) -> Result<(), Fault> {
-        let waiting = self.lookout.take_reports();
         let sender = Sender(&*self.sealing.signer);
         let mut queue = self.reports();
-        queue.send(&self.chain, &sender, waiting)?;
+        if !queue.is_recalled() {
+            queue.recall(&self.chain, &sender, &self.lookout)?;
+        }
+        queue.send(&self.chain, &sender, &self.lookout)?;
         match queue.send_again(&self.chain, &sender) {
             Ok(()) => Ok(()),
             Err(SendError::Fault(fault)) => Err(fault),

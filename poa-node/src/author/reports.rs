@@ -3,14 +3,22 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use alloy::primitives::{Address, B256};
+use alloy::{
+    consensus::Transaction as _,
+    eips::eip2718::{Decodable2718 as _, Encodable2718 as _},
+    primitives::{Address, B256},
+};
 use aurum_aura::Offence;
 use aurum_chain::{Authoring, BlockEnv, Chain, Fault};
 use aurum_evm::{EvmError, calls};
 use aurum_pool::{Origin, PoolError};
-use aurum_types::BlockNumber;
+use aurum_types::{BlockNumber, Recovered, Transaction};
 
-use super::engine_txs::{Price, Sender};
+use super::{
+    Lookout,
+    engine_txs::{Price, Sender},
+    report_book::Progress,
+};
 
 /// Most reports of malice in the queue (OpenEthereum `MAX_QUEUED_REPORTS`).
 const MOST_QUEUED: usize = 10;
@@ -44,6 +52,8 @@ pub(super) struct ReportQueue {
     queued: VecDeque<Queued>,
     /// The head at which all were sent last.
     sent_at: BlockNumber,
+    /// Whether it knows what the last process left.
+    recalled: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,20 +104,51 @@ impl ReportQueue {
         Ok(reports.filter(|report| report.contract == contract).take(MOST_IN_BLOCK).collect())
     }
 
-    /// Sends new reports through the pool, as local transactions; malice from `posdaoTransition` on is queued as well.
+    pub(super) const fn is_recalled(&self) -> bool {
+        self.recalled
+    }
+
+    /// Takes up what the last process left in the book: malice that POSDAO's contract may not have heard is queued, and
+    /// transactions that were signed and are not on the chain are offered again. Those whose nonce another one has used
+    /// wait once more.
+    pub(super) fn recall(&mut self, chain: &Chain, sender: &Sender<'_>, lookout: &Lookout) -> Result<(), Fault> {
+        self.recalled = true;
+        let head = chain.authoring()?;
+        let kept: Vec<_> = lookout.reports().entries().cloned().collect();
+        for (report, progress) in kept {
+            let signed = match &progress {
+                Progress::Signed(bytes) => decode(bytes).ok(),
+                Progress::Waiting | Progress::Done => None,
+            };
+            if progress != Progress::Waiting && is_queued(chain, &report) {
+                self.push(report, signed.as_ref().map(|tx| *tx.tx_hash()));
+            }
+            let Some(transaction) = signed else { continue };
+            let hash = *transaction.tx_hash();
+            if chain.view().transaction(hash).is_ok_and(|found| found.is_some_and(|found| found.place.is_some())) {
+                lookout.reports().set(&report, Progress::Done);
+            } else if sender.nonce(&head).is_ok_and(|next| transaction.nonce() < next) {
+                lookout.reports().set(&report, Progress::Waiting);
+            } else if chain.pool().get(hash).is_none() {
+                let transaction = Recovered::new_unchecked(transaction, sender.address());
+                log(&report, chain.pool().add(transaction, Origin::Local).map(drop).map_err(NotPooled::from));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends reports that wait through the pool, as local transactions; malice from `posdaoTransition` on is queued as well.
     /// Only an authority of the head reports, and is reported.
-    pub(super) fn send(
-        &mut self,
-        chain: &Chain,
-        sender: &Sender<'_>,
-        reports: impl IntoIterator<Item = Report>,
-    ) -> Result<(), Fault> {
-        for report in reports {
+    pub(super) fn send(&mut self, chain: &Chain, sender: &Sender<'_>, lookout: &Lookout) -> Result<(), Fault> {
+        let is_waiting = |(_, progress): &&(Report, Progress)| *progress == Progress::Waiting;
+        let waiting: Vec<_> = lookout.reports().entries().filter(is_waiting).map(|(report, _)| *report).collect();
+        for report in waiting {
             let parent = chain.authoring()?;
             let Report { accused, block, offence, .. } = report;
             let validators = parent.engine().child_validators();
             if !validators.contains(accused) || !validators.contains(sender.address()) {
                 tracing::debug!(%accused, block, ?offence, "not reported: it, or we, are no validator");
+                lookout.reports().set(&report, Progress::Done);
                 continue;
             }
             let posdao = chain.spec().engine.posdao_transition;
@@ -115,14 +156,22 @@ impl ReportQueue {
                 Some(from) if parent.parent().number >= from => Price::Zero,
                 _ => Price::Usual,
             };
-            let pooled = pool(chain, sender, &parent, &report, price);
-            if offence == Offence::Malicious && posdao.is_some_and(|from| block >= from) {
+            let signed = sign(chain, sender, &parent, &report, price);
+            let pooled = match signed {
+                Ok(transaction) => {
+                    let hash = *transaction.tx_hash();
+                    lookout.reports().set(&report, Progress::Signed(transaction.encoded_2718().into()));
+                    chain.pool().add(transaction, Origin::Local).map(|_| hash).map_err(NotPooled::from)
+                }
+                Err(error) => Err(error),
+            };
+            if is_queued(chain, &report) {
                 self.push(report, pooled.as_ref().ok().copied());
             }
-            match pooled {
-                Ok(_) => tracing::warn!(%accused, block, ?offence, "reported a validator"),
-                Err(error) => tracing::warn!(%accused, block, ?offence, %error, "a validator could not be reported"),
+            if pooled.is_err() {
+                lookout.reports().set(&report, Progress::Done);
             }
+            log(&report, pooled.map(drop));
         }
         Ok(())
     }
@@ -144,7 +193,9 @@ impl ReportQueue {
             if queued.pooled.is_some_and(|hash| chain.pool().get(hash).is_some()) {
                 continue;
             }
-            match pool(chain, sender, &parent, &queued.report, Price::Zero) {
+            let signed = sign(chain, sender, &parent, &queued.report, Price::Zero);
+            let pooled = signed.and_then(|transaction| Ok(chain.pool().add(transaction, Origin::Local)?.hash));
+            match pooled {
                 Ok(hash) => queued.pooled = Some(hash),
                 Err(error) => {
                     let Report { accused, block, .. } = queued.report;
@@ -178,18 +229,36 @@ enum NotPooled {
     Pool(#[from] PoolError),
 }
 
-fn pool(
+/// Whether a report is told again until the contract has heard it.
+fn is_queued(chain: &Chain, report: &Report) -> bool {
+    report.offence == Offence::Malicious
+        && chain.spec().engine.posdao_transition.is_some_and(|from| report.block >= from)
+}
+
+fn log(report: &Report, pooled: Result<(), NotPooled>) {
+    let Report { accused, block, offence, .. } = report;
+    match pooled {
+        Ok(()) => tracing::warn!(%accused, block, ?offence, "reported a validator"),
+        Err(error) => tracing::warn!(%accused, block, ?offence, %error, "a validator could not be reported"),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Transaction, alloy::eips::eip2718::Eip2718Error> {
+    Transaction::decode_2718_exact(bytes)
+}
+
+/// The transaction of a report, fit for the block after `parent`.
+fn sign(
     chain: &Chain,
     sender: &Sender<'_>,
     parent: &Authoring,
     report: &Report,
     price: Price,
-) -> Result<B256, NotPooled> {
+) -> Result<Recovered<Transaction>, NotPooled> {
     let price = match price {
         Price::Zero => 0,
         Price::Usual => chain.view().gas_price()?,
     };
     let nonce = sender.nonce(parent)?.max(chain.pool().next_nonce(sender.address()).unwrap_or(0));
-    let tx = sender.sign(parent, nonce, price, report.contract, report.call_data())?;
-    Ok(chain.pool().add(tx, Origin::Local)?.hash)
+    Ok(sender.sign(parent, nonce, price, report.contract, report.call_data())?)
 }

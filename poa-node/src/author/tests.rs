@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use super::*;
 
 mod before_the_step;
+mod resealing;
+mod restarts;
 
 /// The contract all tests with one use.
 const CONTRACT: Address = Address::repeat_byte(0xc0);
@@ -100,6 +102,17 @@ fn no(selector: [u8; 4]) -> ([u8; 4], Vec<u8>) {
     (selector, false.abi_encode())
 }
 
+fn open(spec: &Arc<ChainSpec>, folder: &TempDir, clock: &Arc<ManualClock>) -> Chain {
+    let config = ChainConfig {
+        spec: Arc::clone(spec),
+        path: folder.path().join("db"),
+        clock: clock.clone(),
+        pool: PoolConfig::default(),
+        min_gas_price: 0,
+    };
+    Chain::open(config).unwrap()
+}
+
 /// One node: a chain, its folder, and an authority.
 struct Node {
     folder: TempDir,
@@ -113,14 +126,19 @@ impl Node {
     fn new(spec: &Arc<ChainSpec>, id: usize, empty_blocks: EmptyBlocks) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(Duration::from_secs(1_700_000_000)));
-        let config = ChainConfig {
-            spec: Arc::clone(spec),
-            path: folder.path().join("db"),
-            clock: clock.clone(),
-            pool: PoolConfig::default(),
-            min_gas_price: 0,
-        };
-        let chain = Chain::open(config).unwrap();
+        let chain = open(spec, &folder, &clock);
+        let mut node = Self { folder, chain, clock, author: None, id };
+        node.seal_with(empty_blocks);
+        node
+    }
+
+    /// Stops and starts again; what was only in the pool is lost.
+    fn restart(self) -> Self {
+        let Self { folder, chain, clock, author, id } = self;
+        let (spec, empty_blocks) = (Arc::clone(chain.spec()), author.as_ref().unwrap().sealing.empty_blocks);
+        // The last handle that goes closes the database.
+        drop((author, chain));
+        let chain = open(&spec, &folder, &clock);
         let mut node = Self { folder, chain, clock, author: None, id };
         node.seal_with(empty_blocks);
         node

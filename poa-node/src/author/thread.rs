@@ -231,7 +231,7 @@ impl Author {
     }
 
     /// Whether a transaction waits for which a step that has begun is used all the same.
-    fn is_worth_resealing(&self) -> bool {
+    pub(super) fn is_worth_resealing(&self) -> bool {
         let EmptyBlocks::AfterSilence { most, reseal } = self.sealing.empty_blocks else { return false };
         if reseal == ResealOn::All || self.is_silent_for(most) {
             return true;

@@ -19,7 +19,7 @@ pub fn check(loaded: &Loaded) -> anyhow::Result<Answer> {
     let genesis = Genesis::of(spec)?;
     if let Some(stated) = spec.genesis.state_root.filter(|stated| *stated != genesis.computed_root) {
         let computed = genesis.computed_root;
-        warnings.push(format!("genesis.stateRoot: {stated} is taken as it stands; the accounts give {computed}"));
+        warnings.push(format!("genesis.stateRoot: {stated} is taken as it stands; the accounts give {computed}, and no node starts from this"));
     }
     let (_, entry) = entry_in_force(spec, 1);
     let validators = genesis.validators(entry)?;
