@@ -149,7 +149,7 @@ impl Finality {
                     head.mark_unchanged();
                     let this = Arc::clone(&self);
                     // Its only error is a panic, printed where it happened.
-                    let _ = task::spawn_blocking(move || this.on_head()).await;
+                    let _ = task::spawn_blocking(move || this.note_head()).await;
                 }
                 _ = tick.tick() => self.on_tick().await,
                 Some(hash) = to_fetch.recv() => {
@@ -157,7 +157,7 @@ impl Finality {
                         && network.fetch_branch(hash).await
                     {
                         let this = Arc::clone(&self);
-                        let _ = task::spawn_blocking(move || this.on_head()).await;
+                        let _ = task::spawn_blocking(move || this.note_head()).await;
                     }
                 }
             }
@@ -249,29 +249,38 @@ impl Finality {
         Ok(())
     }
 
-    fn on_head(&self) {
+    /// Counts again, and votes, after the head moved or blocks came. [`Self::run`] calls it. Blocks.
+    pub fn note_head(&self) {
         let mut inner = self.inner();
         if let Err(fault) = self.go_on(&mut inner) {
             self.fault(fault);
         }
     }
 
+    /// Our key's last vote as it travels, to be said again to who may have missed it.
+    pub fn last_vote(&self) -> Option<Bytes> {
+        self.inner().participant.last_vote().map(|vote| vote.encode().into())
+    }
+
+    /// The proof of the highest justified block as it travels.
+    pub fn justification(&self) -> Option<Bytes> {
+        self.inner().participant.proof().map(|proof| proof.encode().into())
+    }
+
     /// Says again what others may have missed, and asks for what we may have.
     async fn on_tick(self: &Arc<Self>) {
         let Some(network) = self.network.get() else { return };
-        let (certified, vote, proof) = {
-            let inner = self.inner();
-            let participant = &inner.participant;
-            (participant.finalized().number, participant.last_vote().map(Vote::encode), participant.proof().cloned())
-        };
+        // One after the other: each takes the lock.
+        let certified = self.inner().participant.finalized().number;
+        let (vote, proof) = (self.last_vote(), self.justification());
         if self.chain.head().latest.number <= certified.saturating_add(LAG) {
             return;
         }
         if let Some(vote) = vote {
-            network.gossip_again(Topic::Vote, vote.into());
+            network.gossip_again(Topic::Vote, vote);
         }
         if let Some(proof) = proof {
-            network.gossip_again(Topic::Proof, proof.encode().into());
+            network.gossip_again(Topic::Proof, proof);
         }
         let proofs = network.proofs_above(certified).await;
         if proofs.is_empty() {

@@ -11,18 +11,25 @@
 //!   accepts what the permission contract forbids; a restart changes nothing;
 //! - no two final blocks at one height, as long as any two quorums have an honest authority in common, blocks travel within
 //!   a step among those who hear each other, and who is reunited agrees before the next partition;
-//! - reunited nodes agree, and finality advances, within a bounded number of steps, as long as the honest of any quorum
+//! - reunited nodes agree, and finality advances (without transactions only if enough authorities are heard in each round:
+//!   [`who_carries_no_empty_steps_keeps_those_before_it_unheard`]), within a bounded number of steps, as long as the honest of any quorum
 //!   outnumber all others. Otherwise the faulty can side with those to whom less is final, and neither side gives way: that
-//!   is the only stall that is let pass ([`kept`]).
+//!   is the only other stall that is let pass ([`kept`]).
 //!
 //! It promises no more: [`regrouping_before_all_agree_can_finalize_two_blocks_without_any_fault`] and
 //! [`one_cloned_key_breaks_a_bare_majority_of_three`] find two final blocks, which also shows that these checks can fail.
 //! That gap is what finality certificates close.
 //!
-//! `AURUM_SEED` runs one seed instead of the usual ones; a failure prints the seed to set.
+//! All that holds while a contract says who seals and changes that, while authorities let steps pass, and while permissions
+//! come and go. With finality certificates more is promised, and asserted: one history of final blocks and certificates
+//! whatever the network does ([`certificates_of_whole_nodes_never_contradict_each_other`]).
+//!
+//! `AURUM_SEED` runs one seed instead of the usual ones, and a failure prints the seed to set; `AURUM_SEEDS` runs so many.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod branch;
 mod check;
+mod contracts;
 mod dice;
 mod kit;
 mod model;
@@ -36,9 +43,9 @@ use std::sync::Arc;
 use alloy::primitives::U256;
 use aurum_types::SealedBlock;
 use check::Violation;
-use kit::{Kit, STEP};
+use kit::{Features, Kit, STEP};
 use model::Flaws;
-use script::{honest, models, models_with, patience, wholes, with_faulty};
+use script::{honest, models, models_with, patience, wholes, with_candidates, with_faulty};
 use world::{Links, Role, World};
 
 /// Prints, when a run fails or panics, how to repeat it.
@@ -52,9 +59,10 @@ impl Drop for Seed {
     }
 }
 
-/// Runs `run` for the seeds from 1 to `count`, or for the one of `AURUM_SEED`.
-fn seeds(count: u64, run: impl Fn(u64)) {
-    let only = std::env::var("AURUM_SEED").ok().map(|seed| seed.parse().expect("AURUM_SEED is a number"));
+/// Runs `run` for the seeds from 1 to `count`, or to `AURUM_SEEDS`, or for the one of `AURUM_SEED`.
+fn seeds(count: u64, mut run: impl FnMut(u64)) {
+    let number = |name: &str| std::env::var(name).ok().map(|seed| seed.parse().expect("seeds are numbers"));
+    let (only, count) = (number("AURUM_SEED"), number("AURUM_SEEDS").unwrap_or(count));
     for seed in only.map_or(1..=count, |seed| seed..=seed) {
         let _repeat = Seed(seed);
         run(seed);
@@ -86,12 +94,16 @@ fn sound_consortia() -> Vec<(usize, bool, Vec<Role>)> {
 }
 
 /// Fails unless the run broke no promise. A stall is none where the heaviest branch lacks what is final to somebody, and
-/// the faulty are so many that they can keep it the heaviest.
+/// the faulty are so many, or make so many blocks, that they can keep it the heaviest; nor where they leave too many empty steps out of their blocks.
 fn kept(world: &World, result: Result<(), Violation>, faulty: &[Role]) {
-    let (count, quorum) = (world.kit.validators.len(), world.kit.quorum());
-    let outnumbered = 2 * quorum > count + 2 * faulty.len();
+    let count = world.check.validators(world.honest()[0]).len();
+    let quorum = world.kit.quorum_of(count);
+    // Where steps may pass, who seals a block in each of its own has more blocks, and so more score, than honest ones have.
+    let outweighed = world.kit.features.empty_steps.is_some() && !faulty.is_empty();
+    let outnumbered = 2 * quorum > count + 2 * faulty.len() && !outweighed;
     match result {
         Ok(()) => {}
+        Err(Violation::NotLive { .. }) if count - unheard_of(world) < quorum => println!("unheard: {faulty:?}"),
         Err(Violation::NotLive { .. }) if !outnumbered && !one_way_is_open(world) => println!("stalled: {faulty:?}"),
         Err(violation) => panic!("{count} authorities, {quorum} are a quorum, {faulty:?}: {violation}"),
     }
@@ -122,6 +134,109 @@ fn whole_nodes_break_no_promise() {
             kept(&world, result, &faulty);
         }
     });
+}
+
+/// A contract says who seals, and its governor changes that, and who may do what, in the middle of everything.
+const GOVERNED: Features = Features { candidates: Some(2), empty_steps: None, certificates: false };
+
+#[test]
+fn thousands_of_steps_with_changing_validators_break_no_promise() {
+    let cast = [
+        (4, true, None, vec![]),
+        (4, true, None, vec![Role::Clone(1)]),
+        (5, true, None, vec![Role::TwoBlocks]),
+        (5, false, None, vec![]),
+        (4, true, Some(2), vec![]),
+        (4, true, Some(2), vec![Role::OutOfTurn]),
+        (5, true, Some(2), vec![Role::Forbidden]),
+        (7, true, Some(4), vec![Role::Clone(1), Role::TwoBlocks]),
+    ];
+    let mut made = 0;
+    seeds(2, |seed| {
+        for (count, two_thirds, empty_steps, faulty) in &cast {
+            let kit = Arc::new(Kit::with(*count, *two_thirds, Features { empty_steps: *empty_steps, ..GOVERNED }));
+            let cast = with_candidates(&kit, faulty);
+            let mut world = models(seed, &kit, Links::BOUNDED, &cast, true);
+            let result = script::one_at_a_time(&mut world, 20);
+            kept(&world, result, faulty);
+            made += world.made().0;
+        }
+    });
+    println!("{made} changes");
+    assert!(made > 0, "nothing was changed");
+}
+
+#[test]
+fn whole_nodes_with_changing_validators_and_permissions_break_no_promise() {
+    let (mut changes, mut creations) = (0, 0);
+    seeds(1, |seed| {
+        for (empty_steps, faulty) in [(Some(3), vec![]), (None, vec![Role::Clone(1)]), (Some(2), vec![Role::Forbidden])]
+        {
+            let kit = Arc::new(Kit::with(4, true, Features { empty_steps, ..GOVERNED }));
+            let cast = with_candidates(&kit, &faulty);
+            let mut world = wholes(seed, &kit, Links::BOUNDED, &cast, |_| false);
+            let result = script::one_at_a_time(&mut world, 6);
+            kept(&world, result, &faulty);
+            let made = world.made();
+            (changes, creations) = (changes + made.0, creations + made.1);
+        }
+    });
+    println!("{changes} changes, {creations} contracts created under permissions that came and went");
+    assert!(changes > 0 && creations > 0, "{changes} changes, {creations} contracts");
+}
+
+/// An authority that carries nobody's empty steps in its blocks leaves those unheard that let their steps pass right before it:
+/// of n authorities, (n − 1) modulo (`maximumEmptySteps` + 1), in every round without transactions. By OpenEthereum's rules as
+/// here, finality then stands still where the others are no quorum.
+#[test]
+fn who_carries_no_empty_steps_keeps_those_before_it_unheard() {
+    for (count, most, unheard) in [(4, 2, 0), (4, 3, 3), (5, 2, 1), (6, 2, 2), (7, 2, 0)] {
+        let kit = Arc::new(Kit::with(count, true, Features { empty_steps: Some(most), ..Features::default() }));
+        let mut world = models(1, &kit, Links::BOUNDED, &with_faulty(count, &[Role::OutOfTurn]), true);
+        assert_eq!(unheard_of(&world), unheard, "{count} authorities, {most} empty steps");
+        held(world.run_steps(20 * count as u64));
+        let finalized = world.replica(0).standing().finalized.number;
+        let goes_on = count - unheard >= kit.quorum();
+        assert_eq!(finalized > 10, goes_on, "{count} authorities, {most} empty steps: {finalized} is final");
+    }
+}
+
+/// How many authorities are unheard in a round without transactions because a cheat carries no empty steps.
+fn unheard_of(world: &World) -> usize {
+    let Some(most) = world.kit.features.empty_steps else { return 0 };
+    let round: Vec<_> = world.check.validators(world.honest()[0]).iter().map(|one| world.is_honest(*one)).collect();
+    let Some(cheat) = round.iter().position(|is_honest| !is_honest) else { return 0 };
+    let (before, after) = round.split_at(cheat);
+    let in_a_row = [after, before].concat();
+    let most = usize::try_from(most).expect("a few");
+    in_a_row.split(|is_honest| !is_honest).map(|honest| honest.len() % (most + 1)).sum()
+}
+
+/// With certificates, less than a third of cheats can neither make two blocks final nor stop the others for good, whatever
+/// the network does; and every node can prove what is final to it.
+#[test]
+fn certificates_of_whole_nodes_never_contradict_each_other() {
+    let mut changes = 0;
+    seeds(1, |seed| {
+        for (candidates, empty_steps, faulty) in
+            [(None, None, vec![Role::Clone(1)]), (Some(1), None, vec![]), (Some(1), Some(2), vec![Role::TwoBlocks])]
+        {
+            let kit = Arc::new(Kit::with(4, true, Features { candidates, empty_steps, certificates: true }));
+            let cast = with_candidates(&kit, &faulty);
+            let mut world = wholes(seed, &kit, Links::BOUNDED, &cast, |_| false);
+            held(script::one_at_a_time(&mut world, 4));
+            changes += world.made().0;
+            // Regrouped before they agree, with wrong clocks and losses.
+            world.set_links(Links::UNBOUNDED);
+            held(script::all_at_once(&mut world, 12));
+            world.set_links(Links::BOUNDED);
+            (0..world.len()).for_each(|node| world.skew(node, 0));
+            world.heal();
+            held(world.converge(2 * patience(kit.authorities())));
+        }
+    });
+    println!("{changes} changes");
+    assert!(changes > 0, "nothing was changed");
 }
 
 #[test]

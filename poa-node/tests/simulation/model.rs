@@ -1,17 +1,22 @@
-//! A node of the engine's pure parts alone: `Rules`, `EngineState`, and a fork choice of twenty lines. It runs no
-//! transactions; what the permission contract would forbid is marked in the extra data. It restarts from the list of
-//! blocks it has accepted, and it can be given faults of its own, for a test of the tests.
+//! A node of the engine's pure parts alone: `Rules`, `EngineState`, `EmptySteps`, and a fork choice of twenty lines. It runs
+//! no transactions: what the permission contract would forbid, and what the governor changes, is marked in the extra data,
+//! and [`Contracts`] are its EVM. It restarts from the list of blocks it has accepted, and it can be given faults of its own,
+//! for a test of the tests.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
-use alloy::primitives::{B256, Bytes};
-use aurum_aura::{EngineState, KeySigner, Rejected, Rules, Signer as _, difficulty, next_base_fee};
+use alloy::primitives::{B256, Bloom, Bytes};
+use aurum_aura::{
+    EmptyStep, EmptyStepMessage, EmptySteps, EngineState, KeySigner, Rejected, Rules, Signer as _, StepSchedule,
+    difficulty, next_base_fee,
+};
 use aurum_chain::BlockRef;
-use aurum_types::{ChainSpec, Header, Score, SealedBlock, Step, Transaction, ValidatorSet, genesis_header};
+use aurum_types::{Header, Receipt, Score, SealedBlock, Step, Transaction, ValidatorSet, genesis_header};
 
 use crate::{
-    kit::{FORBIDDEN, Kit, seal},
-    replica::{Replica, Standing, Verdict},
+    contracts::{Change, Contracts, signal_receipts},
+    kit::{FORBIDDEN, Kit, marked, seal},
+    replica::{Replica, Standing, Used, Verdict},
 };
 
 /// Rules that a node breaks without knowing.
@@ -30,11 +35,13 @@ struct Entry {
     score: Score,
     engine: EngineState,
     finalized: BlockRef,
+    contracts: Contracts,
 }
 
 pub(crate) struct ModelNode {
-    spec: Arc<ChainSpec>,
+    kit: Arc<Kit>,
     rules: Rules,
+    steps: StepSchedule,
     key: Arc<KeySigner>,
     flaws: Flaws,
     genesis: Header,
@@ -43,6 +50,9 @@ pub(crate) struct ModelNode {
     tree: HashMap<B256, Entry>,
     head: B256,
     finalized: BlockRef,
+    /// The governor's change that is next, and its number.
+    wished: Option<(u64, Change)>,
+    collected: EmptySteps,
     /// Its disk: accepted blocks in their order, the last step used, how often it was started.
     accepted: Vec<B256>,
     used: Option<Step>,
@@ -50,11 +60,12 @@ pub(crate) struct ModelNode {
 }
 
 impl ModelNode {
-    pub(crate) fn new(kit: &Kit, key: Arc<KeySigner>, flaws: Flaws) -> Self {
+    pub(crate) fn new(kit: &Arc<Kit>, key: Arc<KeySigner>, flaws: Flaws) -> Self {
         let genesis = genesis_header(&kit.spec, B256::ZERO);
         let mut node = Self {
             rules: Rules::new(&kit.spec),
-            spec: Arc::clone(&kit.spec),
+            steps: StepSchedule::new(&kit.spec.engine),
+            kit: Arc::clone(kit),
             key,
             flaws,
             validators: ValidatorSet::new(kit.validators.clone()),
@@ -63,6 +74,8 @@ impl ModelNode {
             head: genesis.hash_slow(),
             finalized: BlockRef { number: 0, hash: genesis.hash_slow() },
             genesis,
+            wished: None,
+            collected: EmptySteps::default(),
             accepted: Vec::new(),
             used: None,
             lives: 0,
@@ -73,12 +86,13 @@ impl ModelNode {
 
     /// Nothing but genesis.
     fn begin(&mut self) {
-        let engine = EngineState::genesis(&self.spec, &self.genesis, self.validators.clone());
+        let engine = EngineState::genesis(&self.kit.spec, &self.genesis, self.validators.clone());
         let block = aurum_types::Block { header: self.genesis.clone(), transactions: vec![], uncles: vec![] };
         let block = SealedBlock::seal_slow(block);
         let at = BlockRef { number: 0, hash: block.hash() };
         let score = Score(self.genesis.difficulty);
-        self.tree = [(at.hash, Entry { block, score, engine, finalized: at })].into();
+        let contracts = Contracts::genesis(&self.kit);
+        self.tree = [(at.hash, Entry { block, score, engine, finalized: at, contracts })].into();
         (self.head, self.finalized) = (at.hash, at);
     }
 
@@ -94,17 +108,27 @@ impl ModelNode {
         hash == self.finalized.hash
     }
 
+    /// What executing a child of a block gives.
+    fn execute(&self, block: &SealedBlock) -> (Contracts, Vec<Receipt>) {
+        let parent_hash = block.header().parent_hash;
+        let Entry { contracts, engine, .. } = &self.tree[&parent_hash];
+        let (contracts, signal) = contracts.after(block, engine.records_epoch(), &self.kit);
+        (contracts, signal.map(|set| signal_receipts(parent_hash, &set)).unwrap_or_default())
+    }
+
     /// Adds a block that is good, and follows the heavier branch; of equal ones the first stays.
     fn adopt(&mut self, block: SealedBlock) {
         let hash = block.hash();
+        let (contracts, receipts) = self.execute(&block);
+        self.collected.forget_until(block.header().step().unwrap_or_default());
         let parent = &self.tree[&block.header().parent_hash];
         let Ok((engine, newly)) =
-            parent.engine.advance(block.header(), hash, &[], |_| Ok::<_, Infallible>(ValidatorSet::default()));
+            parent.engine.advance(block.header(), hash, &receipts, |_| Ok::<_, Infallible>(ValidatorSet::default()));
         let newest = newly.last().map(|(number, hash)| BlockRef { number: *number, hash: *hash });
         let finalized = newest.unwrap_or(parent.finalized);
         let score = parent.score.plus(block.header().difficulty);
         let heavier = score > self.at_head().score;
-        self.tree.insert(hash, Entry { block, score, engine, finalized });
+        self.tree.insert(hash, Entry { block, score, engine, finalized, contracts });
         self.accepted.push(hash);
         if heavier && (self.flaws.reverts_final || self.keeps_final(hash)) {
             self.head = hash;
@@ -114,20 +138,34 @@ impl ModelNode {
         }
     }
 
-    fn child(&self, step: Step, extra_data: Bytes) -> SealedBlock {
-        let parent = self.at_head().block.header();
-        let header = Header {
+    fn child(&self, step: Step, extra_data: Bytes, empty_steps: &[EmptyStep]) -> SealedBlock {
+        let (spec, parent) = (&self.kit.spec, self.at_head().block.header());
+        let mut header = Header {
             parent_hash: self.head,
             number: parent.number + 1,
             author: self.key.address(),
-            difficulty: difficulty(parent.step().unwrap_or_default(), step, 0),
+            difficulty: difficulty(parent.step().unwrap_or_default(), step, empty_steps.len()),
             timestamp: self.now.as_secs().max(parent.timestamp + 1),
-            base_fee_per_gas: next_base_fee(&self.spec, parent, parent.number + 1),
+            base_fee_per_gas: next_base_fee(spec, parent, parent.number + 1),
             extra_data,
             seal: Vec::new(),
             ..self.genesis.clone()
         };
-        seal(&self.spec, &self.key, step, header, Vec::new())
+        let sealed = |header| seal(spec, &self.key, step, header, Vec::new(), empty_steps);
+        let (_, receipts) = self.execute(&sealed(header.clone()));
+        header.logs_bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom());
+        sealed(header)
+    }
+
+    /// The empty steps that a block at `step` carries; none where the chain has none.
+    fn empty_steps(&self, step: Step) -> Vec<EmptyStep> {
+        let parent = self.at_head().block.header().step().unwrap_or_default();
+        self.collected.between(parent, step, self.head)
+    }
+
+    /// The governor's change, unless the branch has it, or lacks one before it.
+    fn due_change(&self) -> Option<Change> {
+        self.wished.filter(|(index, _)| *index == self.at_head().contracts.changes).map(|(_, change)| change)
     }
 }
 
@@ -151,36 +189,57 @@ impl Replica for ModelNode {
             Err(Rejected::Invalid(reason)) => return Verdict::Invalid(reason.to_string()),
             Ok(()) => {}
         }
-        if block.header().extra_data.first() == Some(&FORBIDDEN) && !self.flaws.permits_everything {
+        let is_permitted = self.flaws.permits_everything || parent.contracts.may_create;
+        if self.kit.creations_in(block) > 0 && !is_permitted {
             return Verdict::Invalid("not permitted".to_owned());
         }
         self.adopt(block.clone());
         Verdict::Accepted
     }
 
-    fn seal(&mut self, step: Step) -> Option<SealedBlock> {
+    fn hear_empty_step(&mut self, message: &[u8]) -> bool {
+        let Ok(message) = EmptyStepMessage::decode(message) else { return false };
+        let Some(parent) = self.tree.get(&message.parent_hash) else { return false };
+        let (step, validators) = (parent.block.header().step().unwrap_or_default(), parent.engine.child_validators());
+        self.collected.accept(&message, step, validators, self.steps.step_at(self.now)).unwrap_or(false)
+    }
+
+    fn seal(&mut self, step: Step) -> Option<Used> {
         if !self.is_its_turn(step) || self.used.is_some_and(|used| step <= used) {
             return None;
         }
         self.used = Some(step);
-        let block = self.child(step, vec![self.lives].into());
+        let (change, collected) = (self.due_change(), self.empty_steps(step));
+        if let Some(most) = self.kit.features.empty_steps
+            && change.is_none()
+            && (collected.len() as u64) < most
+        {
+            let message = EmptyStepMessage::sign(step, self.head, &*self.key).expect("a key in memory signs").encode();
+            self.hear_empty_step(&message);
+            return Some(Used::EmptyStep(message.into()));
+        }
+        let block = self.child(step, marked(self.lives, 0, change), &collected);
         self.adopt(block.clone());
-        Some(block)
+        Some(Used::Block(Box::new(block)))
     }
 
     fn forge(&mut self, step: Step, variant: u8, forbidden: bool) -> SealedBlock {
         let first = if forbidden { FORBIDDEN } else { 0 };
-        self.child(step, vec![first, variant].into())
+        self.child(step, marked(first, variant, None), &[])
     }
 
     fn submit(&mut self, _: &Transaction) -> Option<bool> {
         None
     }
 
+    fn wish(&mut self, index: u64, change: Change) {
+        self.wished = Some((index, change));
+    }
+
     fn standing(&self) -> Standing {
         let head = self.at_head();
         let at = BlockRef { number: head.block.number(), hash: self.head };
-        Standing { head: at, finalized: self.finalized, engine: head.engine.encode() }
+        Standing { head: at, finalized: self.finalized, engine: head.engine.encode(), contracts: None }
     }
 
     fn block(&self, hash: B256) -> Option<SealedBlock> {
@@ -197,6 +256,7 @@ impl Replica for ModelNode {
             self.used = None;
         }
         self.begin();
+        self.collected = EmptySteps::default();
         stored.into_iter().for_each(|block| self.adopt(block));
     }
 

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256, Bytes};
 use aurum_chain::BlockRef;
 use aurum_types::{BlockNumber, SealedBlock, Step, Transaction};
+
+use crate::contracts::Change;
 
 /// What became of a block that was offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,25 @@ pub(crate) struct Standing {
     pub(crate) finalized: BlockRef,
     /// The engine after the head, encoded.
     pub(crate) engine: Vec<u8>,
+    /// What `getValidators()` says after the head, and whether the restricted client may create contracts then. `None`
+    /// without an EVM, or where nobody asks the permission contract.
+    pub(crate) contracts: Option<(Vec<Address>, bool)>,
+}
+
+/// How an authority uses its step.
+#[derive(Clone, Debug)]
+pub(crate) enum Used {
+    /// A block, which it has imported already.
+    Block(Box<SealedBlock>),
+    /// An empty step as it travels.
+    EmptyStep(Bytes),
+}
+
+/// A certificate of a block: which, and who signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Certified {
+    pub(crate) block: BlockRef,
+    pub(crate) signers: Vec<Address>,
 }
 
 /// A node without its network: a chain, and an authority's key.
@@ -40,8 +61,11 @@ pub(crate) trait Replica {
     /// Offers it a block of somebody else.
     fn import(&mut self, block: &SealedBlock) -> Verdict;
 
-    /// Lets its author act at `step`, as an honest authority does; gives its block, which it has imported already.
-    fn seal(&mut self, step: Step) -> Option<SealedBlock>;
+    /// Offers it an empty step of somebody else; tells whether it is to be passed on.
+    fn hear_empty_step(&mut self, message: &[u8]) -> bool;
+
+    /// Lets its author act at `step`, as an honest authority does.
+    fn seal(&mut self, step: Step) -> Option<Used>;
 
     /// Makes a block for `step` on its head with its key, whoever's turn it is and whatever was sealed before, and imports
     /// nothing. Blocks of different variants differ. `forbidden` puts in what the permission contract forbids.
@@ -49,6 +73,9 @@ pub(crate) trait Replica {
 
     /// Hands its pool a transaction; tells whether it was taken. `None` without a pool.
     fn submit(&mut self, transaction: &Transaction) -> Option<bool>;
+
+    /// Tells a node without a pool the governor's change number `index`, to be made after those before it.
+    fn wish(&mut self, index: u64, change: Change);
 
     fn standing(&self) -> Standing;
 
@@ -60,6 +87,31 @@ pub(crate) trait Replica {
 
     /// Whether `step` is this node's by the validators after its head, and the head's step is past.
     fn is_its_turn(&self, step: Step) -> bool;
+
+    /// The vote it made last, and what it can prove, to be told to others.
+    fn ballots(&self) -> Vec<Bytes> {
+        Vec::new()
+    }
+
+    /// Offers it a vote or a proof; tells whether it is to be passed on.
+    fn hear_ballot(&mut self, _: &[u8]) -> bool {
+        false
+    }
+
+    /// What shows somebody what is final above `number`, as far as there are certificates.
+    fn proofs_above(&self, _number: BlockNumber) -> Vec<Bytes> {
+        Vec::new()
+    }
+
+    /// A block that others vote for and that it lacks; told once.
+    fn wanted(&mut self) -> Option<B256> {
+        None
+    }
+
+    /// The certificate of the lowest block from `number` on that has one.
+    fn certificate(&self, _number: BlockNumber) -> Option<Certified> {
+        None
+    }
 
     /// The blocks from above `number` up to `hash`, ascending, at most `most` of them: the newest are left out.
     fn path_to(&self, hash: B256, number: BlockNumber, most: usize) -> Vec<SealedBlock> {

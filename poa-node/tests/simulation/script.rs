@@ -31,6 +31,15 @@ pub(crate) fn with_faulty(count: usize, faulty: &[Role]) -> Cast {
     cast
 }
 
+/// All authorities of `kit`, who may come to seal; the last of those who do at the beginning as they are named.
+pub(crate) fn with_candidates(kit: &Kit, faulty: &[Role]) -> Cast {
+    let mut cast = with_faulty(kit.validators.len(), faulty);
+    let clones = cast.split_off(kit.validators.len());
+    cast.extend((kit.validators.len()..kit.authorities()).map(|authority| (authority, Role::Honest)));
+    cast.extend(clones);
+    cast
+}
+
 /// Nodes of the engine's pure parts.
 pub(crate) fn models(seed: u64, kit: &Arc<Kit>, links: Links, cast: &Cast, conflicts_end: bool) -> World {
     models_with(seed, kit, links, cast, conflicts_end, |_| Flaws::default())
@@ -49,7 +58,7 @@ pub(crate) fn models_with(
         let mut flaws = flaws(index);
         flaws.permits_everything |= *role == Role::Forbidden;
         let replica: Box<dyn Replica> = Box::new(ModelNode::new(kit, kit.key(*authority), flaws));
-        (*role, replica)
+        (*role, *authority, replica)
     };
     World::new(seed, kit, links, cast.iter().enumerate().map(node).collect(), conflicts_end)
 }
@@ -60,7 +69,7 @@ pub(crate) fn wholes(seed: u64, kit: &Arc<Kit>, links: Links, cast: &Cast, carel
     let node = |(index, (authority, role)): (usize, &(usize, Role))| {
         let careless = careless(index) || *role != Role::Honest;
         let replica: Box<dyn Replica> = Box::new(WholeNode::new(kit, kit.key(*authority), careless));
-        (*role, replica)
+        (*role, *authority, replica)
     };
     World::new(seed, kit, links, cast.iter().enumerate().map(node).collect(), true)
 }
@@ -74,9 +83,15 @@ pub(crate) const fn patience(authorities: usize) -> u64 {
 /// One misfortune after the other, each overcome before the next: partitions into any groups at any moment, nodes that
 /// stop and start, in one group or in several.
 pub(crate) fn one_at_a_time(world: &mut World, rounds: u64) -> Result<(), Violation> {
-    let authorities = world.kit.validators.len();
+    let authorities = world.kit.authorities();
     for _ in 0..rounds {
+        world.pass_on();
         world.submit()?;
+        // Now, or in the middle of what comes.
+        let change_in = world.dice.index(4);
+        if change_in == 0 {
+            world.change()?;
+        }
         let (calm, moment) = (world.dice.in_range(1..8), world.dice.in_range(0..STEP));
         world.run_for(calm * STEP + moment)?;
         if world.dice.percent(80) {
@@ -84,7 +99,10 @@ pub(crate) fn one_at_a_time(world: &mut World, rounds: u64) -> Result<(), Violat
             let groups = (0..world.len()).map(|_| world.dice.index(count)).collect();
             world.partition(groups);
         }
-        for _ in 0..world.dice.in_range(1..5) {
+        for turn in 1..=world.dice.index(4) + 1 {
+            if turn == change_in {
+                world.change()?;
+            }
             let node = world.dice.index(world.len());
             let (before, down) = (world.dice.in_range(0..6 * STEP), world.dice.in_range(0..6 * STEP));
             world.run_for(before)?;

@@ -6,21 +6,24 @@ use std::{
     sync::Arc,
 };
 
-use alloy::primitives::{Address, B256, keccak256};
+use alloy::primitives::{Address, B256, Bytes, keccak256};
 use aurum_aura::StepSchedule;
-use aurum_types::{BlockNumber, SealedBlock, Step};
+use aurum_types::{BlockNumber, SealedBlock, Step, Transaction};
 
 use crate::{
     check::{Check, Violation},
+    contracts::Change,
     dice::Dice,
     kit::{Kit, START, STEP, millis},
-    replica::{Replica, Verdict},
+    replica::{Replica, Used, Verdict},
 };
 
 /// Blocks in one answer to a question.
 const BATCH: usize = 4_096;
 /// How far below its final block a node asks for blocks, so that one that ignores finality could go wrong.
 const FURTHER: BlockNumber = 64;
+/// Transactions that are passed on again to who may have missed them.
+const PASSED_ON: usize = 24;
 /// Milliseconds after which a lost message is sent again, where the network does not lose it for good.
 const RESEND: u64 = 150;
 
@@ -65,6 +68,11 @@ enum Message {
     /// For the blocks from above a height up to a block.
     Ask(B256, BlockNumber),
     Answer(Vec<SealedBlock>),
+    EmptyStep(Bytes),
+    /// A vote, or a proof that votes gave.
+    Ballot(Bytes),
+    /// For proofs of what is final above a height.
+    AskProofs(BlockNumber),
 }
 
 enum Event {
@@ -75,6 +83,8 @@ enum Event {
 struct Node {
     replica: Box<dyn Replica>,
     role: Role,
+    /// Whose key it has.
+    authority: usize,
     up: bool,
     /// Milliseconds its clock is ahead; negative if it is behind.
     skew: i64,
@@ -82,6 +92,8 @@ struct Node {
     early: Vec<(usize, SealedBlock)>,
     /// Nodes that were asked in this step: one question each is enough to learn their heads.
     asked: BTreeSet<usize>,
+    /// What it has told of votes.
+    told: Vec<Bytes>,
 }
 
 /// One run.
@@ -97,8 +109,10 @@ pub(crate) struct World {
     queue: BTreeMap<(u64, u64), Event>,
     planned: u64,
     now: u64,
-    /// Transactions of the client so far.
-    submitted: u64,
+    /// Transactions of the client, who also governs, so far.
+    sent: Vec<Transaction>,
+    /// Changes among them.
+    changes: u64,
     /// A hash over everything that happened.
     history: B256,
 }
@@ -109,11 +123,11 @@ impl World {
         seed: u64,
         kit: &Arc<Kit>,
         links: Links,
-        nodes: Vec<(Role, Box<dyn Replica>)>,
+        nodes: Vec<(Role, usize, Box<dyn Replica>)>,
         conflicts_end_the_run: bool,
     ) -> Self {
-        let genesis = nodes[0].1.block(nodes[0].1.standing().head.hash).expect("genesis");
-        let check = Check::new(nodes.len(), &genesis, conflicts_end_the_run);
+        let genesis = nodes[0].2.block(nodes[0].2.standing().head.hash).expect("genesis");
+        let check = Check::new(kit, nodes.len(), &genesis, conflicts_end_the_run);
         let mut world = Self {
             kit: Arc::clone(kit),
             dice: Dice::new(seed),
@@ -125,12 +139,14 @@ impl World {
             queue: BTreeMap::new(),
             planned: 0,
             now: START,
-            submitted: 0,
+            sent: Vec::new(),
+            changes: 0,
             history: B256::ZERO,
         };
-        for (index, (role, mut replica)) in nodes.into_iter().enumerate() {
+        for (index, (role, authority, mut replica)) in nodes.into_iter().enumerate() {
             replica.set_clock(millis(START));
-            world.nodes.push(Node { replica, role, up: true, skew: 0, early: Vec::new(), asked: BTreeSet::new() });
+            let (early, asked, told) = (Vec::new(), BTreeSet::new(), Vec::new());
+            world.nodes.push(Node { replica, role, authority, up: true, skew: 0, early, asked, told });
             world.plan_tick(index);
         }
         world
@@ -194,17 +210,80 @@ impl World {
         Ok(())
     }
 
-    /// A client sends every honest node that runs a transaction that is allowed and one that is not.
+    /// A client sends every honest node that runs a transaction that is allowed, and another one a contract creation, which
+    /// is to be refused where the permission contract does not allow it after the node's head.
     pub(crate) fn submit(&mut self) -> Result<(), Violation> {
-        let (allowed, forbidden) = (self.kit.transfer(self.submitted), self.kit.forbidden());
-        self.submitted += 1;
+        let transfer = self.kit.transfer(self.sent.len() as u64);
+        self.send_all(transfer)?;
         for node in self.honest() {
+            let contracts = self.check.contracts(node);
+            let (may_create, creation) = (contracts.may_create, self.kit.creation(contracts.created));
             let Node { replica, up, .. } = &mut self.nodes[node];
-            if *up && (replica.submit(&allowed) == Some(false) || replica.submit(&forbidden) == Some(true)) {
+            if *up && replica.submit(&creation) == Some(true) && !may_create {
                 return Err(Violation::Pool { node });
             }
         }
         Ok(())
+    }
+
+    /// The governor changes something, once its last change is made everywhere: a permission or, where a contract says who
+    /// seals, the validators, by one. There are never fewer than at the beginning.
+    pub(crate) fn change(&mut self) -> Result<(), Violation> {
+        let made = |node: &usize| {
+            let contracts = self.check.contracts(*node);
+            contracts.changes == self.changes
+                && contracts.pending.is_none()
+                && contracts.current == self.check.validators(*node)
+        };
+        let honest = self.honest();
+        if !honest.iter().all(made) {
+            return Ok(());
+        }
+        let contracts = self.check.contracts(honest[0]).clone();
+        let change = match self.kit.features.candidates {
+            Some(_) if self.dice.percent(75) => {
+                let authority = self.dice.index(self.kit.authorities());
+                match contracts.current.contains(&self.kit.address(authority)) {
+                    true if contracts.current.len() == self.kit.validators.len() => return Ok(()),
+                    true => Change::Remove(authority),
+                    false => Change::Add(authority),
+                }
+            }
+            _ if contracts.may_create => Change::Forbid,
+            _ => Change::Permit,
+        };
+        for node in &mut self.nodes {
+            node.replica.wish(self.changes, change);
+        }
+        self.changes += 1;
+        self.send_all(self.kit.change(self.sent.len() as u64, change))
+    }
+
+    fn send_all(&mut self, transaction: Transaction) -> Result<(), Violation> {
+        for node in self.honest() {
+            let Node { replica, up, .. } = &mut self.nodes[node];
+            if *up && replica.submit(&transaction) == Some(false) {
+                return Err(Violation::Pool { node });
+            }
+        }
+        self.sent.push(transaction);
+        Ok(())
+    }
+
+    /// Who was down hears of the transactions it has missed.
+    pub(crate) fn pass_on(&mut self) {
+        for node in self.honest() {
+            for transaction in &self.sent[self.sent.len().saturating_sub(PASSED_ON)..] {
+                // It may be known, or done.
+                let _ = self.nodes[node].replica.submit(transaction);
+            }
+        }
+    }
+
+    /// Changes, of validators and permissions, that the branch of the first honest node has made.
+    pub(crate) fn made(&self) -> (u64, u64) {
+        let contracts = self.check.contracts(self.honest()[0]);
+        (contracts.changes, contracts.created)
     }
 
     /// Lets time pass.
@@ -227,6 +306,7 @@ impl World {
                         self.retry_early(node)?;
                         self.tell_head(node);
                         self.act(node)?;
+                        self.ask_for_proofs(node);
                     }
                 }
                 Event::Deliver { from, to, message } => {
@@ -263,11 +343,31 @@ impl World {
             self.run_for(STEP / 4)?;
             let (heads, _, finalized) = standing(self);
             if heads.iter().all(|head| *head == heads[0]) && finalized.iter().all(|number| *number >= target) {
-                return Ok(());
+                return self.compare_certificates();
             }
         }
         let (_, heads, finalized) = standing(self);
         Err(Violation::NotLive { steps: most, heads, finalized })
+    }
+
+    /// Every final block of every honest node has a certificate, of itself or of a later one, that shows what is final to
+    /// all of them.
+    fn compare_certificates(&self) -> Result<(), Violation> {
+        if !self.kit.features.certificates {
+            return Ok(());
+        }
+        for node in self.honest() {
+            let replica = &self.nodes[node].replica;
+            let mut number = 1;
+            while number <= replica.standing().finalized.number {
+                let Some(certified) = replica.certificate(number) else {
+                    return Err(Violation::Certificate { node, number, reason: "none".to_owned() });
+                };
+                self.check.certificate(node, &certified)?;
+                number = certified.block.number + 1;
+            }
+        }
+        Ok(())
     }
 
     fn clock_of(&self, node: usize) -> u64 {
@@ -311,10 +411,7 @@ impl World {
     }
 
     fn tell_all(&mut self, node: usize, block: &SealedBlock) {
-        let block = Arc::new(block.clone());
-        for to in (0..self.nodes.len()).filter(|to| *to != node) {
-            self.send(node, to, &Message::Block(Arc::clone(&block)));
-        }
+        self.send_to_all(node, &Message::Block(Arc::new(block.clone())));
     }
 
     fn send(&mut self, from: usize, to: usize, message: &Message) {
@@ -351,6 +448,68 @@ impl World {
                 Ok(())
             }
             Message::Answer(blocks) => blocks.iter().try_for_each(|block| self.take(node, from, block).map(drop)),
+            Message::EmptyStep(bytes) => {
+                if self.nodes[node].replica.hear_empty_step(&bytes) {
+                    self.send_to_all(node, &Message::EmptyStep(bytes));
+                }
+                Ok(())
+            }
+            Message::Ballot(bytes) => {
+                if self.nodes[node].replica.hear_ballot(&bytes) {
+                    self.send_to_all(node, &Message::Ballot(bytes));
+                }
+                self.count_votes(node)
+            }
+            Message::AskProofs(number) => {
+                for proof in self.nodes[node].replica.proofs_above(number) {
+                    self.send(node, from, &Message::Ballot(proof));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn send_to_all(&mut self, node: usize, message: &Message) {
+        for to in (0..self.nodes.len()).filter(|to| *to != node) {
+            self.send(node, to, message);
+        }
+    }
+
+    /// After whatever may have moved votes: what is final is checked, and new votes and proofs are told.
+    fn count_votes(&mut self, node: usize) -> Result<(), Violation> {
+        if !self.kit.features.certificates {
+            return Ok(());
+        }
+        let Node { replica, role, told, .. } = &mut self.nodes[node];
+        if let Some(hash) = replica.wanted() {
+            let above = replica.standing().finalized.number;
+            self.send_to_all(node, &Message::Ask(hash, above));
+            return self.count_votes(node);
+        }
+        let standing = replica.standing();
+        let ballots = replica.ballots();
+        let news: Vec<_> = ballots.iter().filter(|ballot| !told.contains(ballot)).cloned().collect();
+        *told = ballots;
+        if *role == Role::Honest {
+            self.check.moved(&self.kit, node, &standing)?;
+        }
+        for ballot in news {
+            self.send_to_all(node, &Message::Ballot(ballot));
+        }
+        Ok(())
+    }
+
+    /// As nodes do whose certified block lags: once a step, somebody is asked, and what may be lost is said again.
+    fn ask_for_proofs(&mut self, node: usize) {
+        if !self.kit.features.certificates {
+            return;
+        }
+        let (number, peer) = (self.nodes[node].replica.standing().finalized.number, self.dice.index(self.nodes.len()));
+        if peer != node {
+            self.send(node, peer, &Message::AskProofs(number));
+        }
+        for ballot in self.nodes[node].replica.ballots() {
+            self.send_to_all(node, &Message::Ballot(ballot));
         }
     }
 
@@ -381,34 +540,42 @@ impl World {
 
     fn accepted(&mut self, node: usize, block: &SealedBlock) -> Result<(), Violation> {
         if self.nodes[node].role != Role::Honest {
-            return Ok(());
+            return self.count_votes(node);
         }
         let standing = self.nodes[node].replica.standing();
         let mut event = self.history.to_vec();
         event.extend([&node.to_be_bytes()[..], block.hash().as_slice(), standing.head.hash.as_slice()].concat());
         event.extend(self.now.to_be_bytes());
         self.history = keccak256(event);
-        self.check.accepted(&self.kit, node, block, &standing)
+        self.check.accepted(&self.kit, node, block, &standing)?;
+        self.count_votes(node)
     }
 
-    fn is_honest(&self, author: Address) -> bool {
-        let kit = &self.kit;
-        let byzantine = |node: &Node| node.role != Role::Honest;
-        // Nodes stand in the order of the validators; further clones come after them.
-        !self.nodes.iter().zip(&kit.validators).any(|(node, one)| byzantine(node) && *one == author)
+    /// Whether nobody cheats with this key.
+    pub(crate) fn is_honest(&self, author: Address) -> bool {
+        let has_its_key = |node: &&Node| self.kit.address(node.authority) == author;
+        self.nodes.iter().filter(has_its_key).all(|node| node.role == Role::Honest)
     }
 
     /// The node's turn to do what authorities do in a step.
     fn act(&mut self, node: usize) -> Result<(), Violation> {
         let step = self.step_of(node);
-        let Node { replica, role, .. } = &mut self.nodes[node];
+        let Node { replica, role, authority, .. } = &mut self.nodes[node];
         let turn = replica.is_its_turn(step);
         match *role {
             Role::Honest => {
-                if let Some(block) = replica.seal(step) {
-                    self.check.sealed(&block)?;
-                    self.accepted(node, &block)?;
-                    self.tell_all(node, &block);
+                let author = self.kit.address(*authority);
+                match replica.seal(step) {
+                    Some(Used::Block(block)) => {
+                        self.check.used(author, step, block.hash())?;
+                        self.accepted(node, &block)?;
+                        self.tell_all(node, &block);
+                    }
+                    Some(Used::EmptyStep(message)) => {
+                        self.check.used(author, step, keccak256(&message))?;
+                        self.send_to_all(node, &Message::EmptyStep(message));
+                    }
+                    None => {}
                 }
             }
             Role::Clone(variant) if turn => self.forge(node, step, variant, false),
