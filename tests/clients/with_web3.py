@@ -7,6 +7,7 @@ with_web3.py RPC KEY STRANGERS_KEY ARTIFACT
 import json
 import sys
 import time
+from importlib.metadata import version
 
 from web3 import Web3
 from web3.exceptions import Web3RPCError
@@ -68,4 +69,4 @@ except Web3RPCError as refusal:
     error = refusal.rpc_response["error"]
     expect(error["code"] == -32010 and error["data"]["needed"] == "create", f"refused with {error}")
 
-print(f"deployed {token.address} in block {created.blockNumber}")
+print(f"web3.py {version('web3')} deployed {token.address} in block {created.blockNumber}")

@@ -70,9 +70,9 @@ pub async fn script<const N: usize>(name: &str, arguments: [String; N]) -> Resul
     tokio::task::spawn_blocking(work).await?
 }
 
-/// Where the Python packages of `tests/requirements.txt` are.
-pub fn python_packages() -> PathBuf {
-    repository().join("tests/python_modules")
+/// Where the Python packages are: those of `tests/requirements.txt`, and the web3.py before, which many still have.
+pub fn python_packages() -> [PathBuf; 2] {
+    ["tests/python_modules", "tests/clients/web3-7/python_modules"].map(|folder| repository().join(folder))
 }
 
 /// A program on the `PATH`: `node`, `git`.
@@ -95,7 +95,9 @@ pub fn have(needed: &[&str]) -> bool {
         .filter(|name| match *name {
             "node" => on_path("node").is_none(),
             "chromium" => chromium().is_none(),
-            "web3" => on_path("python3").is_none() || !python_packages().join("web3").is_dir(),
+            "web3" => {
+                on_path("python3").is_none() || python_packages().iter().any(|folder| !folder.join("web3").is_dir())
+            }
             "contracts/forge" => contracts_forge().is_err(),
             "hardhat" => !hardhat_project().join("node_modules/hardhat").is_dir(),
             "viem" | "ajv" | "@metamask/api-specs" => !repository().join("tests/node_modules").join(name).is_dir(),

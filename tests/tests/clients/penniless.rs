@@ -108,14 +108,16 @@ fn forge_creates(url: &str, key: &str) -> Result<Address> {
     Ok(report["deployedTo"].as_str().context("forge create names no address")?.parse()?)
 }
 
-/// The same account with web3.py, and a stranger that is told why it may not create.
+/// The same account with web3.py 8 and 7, and a stranger that is told why it may not create.
 fn web3_works(url: &str, key: &str, stranger: &PrivateKeySigner, artifact: &Path, story: &Story) -> Result<()> {
     let python = tools::on_path("python3").context("Python was there a moment ago")?;
     let script = tools::repository().join("tests/clients/with_web3.py");
     let stranger = hex::encode_prefixed(stranger.to_bytes());
     let arguments = [script.as_path(), Path::new(url), Path::new(key), Path::new(&stranger), artifact];
-    let packages = tools::python_packages().display().to_string();
-    story.say(run(&python, arguments, &[("PYTHONPATH", &packages)], None)?.trim());
+    for packages in tools::python_packages() {
+        let packages = packages.display().to_string();
+        story.say(run(&python, arguments, &[("PYTHONPATH", &packages)], None)?.trim());
+    }
     Ok(())
 }
 
