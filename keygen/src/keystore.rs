@@ -9,6 +9,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, hex};
+use aurum_types::civil_from_days;
 use rand_08::rngs::OsRng;
 use serde_json::{Map, Value, json};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -167,16 +168,7 @@ pub(crate) fn store(folder: &Path, secret: &Secret, password: &Password) -> Resu
 /// `2026-11-21T06-24-31.000000000Z`, as geth names its files.
 fn file_time(since_epoch: Duration) -> String {
     let (days, second) = (since_epoch.as_secs() / 86_400, since_epoch.as_secs() % 86_400);
-    // Civil date from days, counted in years that begin in March (Howard Hinnant, "chrono-compatible low-level date
-    // algorithms").
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (year, month, day) = civil_from_days(i64::try_from(days).unwrap_or(i64::MAX / 2));
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     let nanosecond = since_epoch.subsec_nanos();
     format!("{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{nanosecond:09}Z")

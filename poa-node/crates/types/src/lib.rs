@@ -12,6 +12,7 @@
 
 mod block;
 mod changes;
+mod civil;
 pub mod crypto;
 mod genesis;
 mod header;
@@ -27,6 +28,7 @@ pub use block::{
     Block, BlockError, CommittedBlock, ExecutedBlock, ExecutionOutcome, RecoveredBlock, SealedBlock, VerifiedBlock,
 };
 pub use changes::{AccountChange, StateChanges};
+pub use civil::{civil_from_days, days_from_civil};
 pub use genesis::{genesis_accounts, genesis_header, state_root_slow};
 pub use header::{EMPTY_UNCLES_HASH, Header, HeaderFormat};
 pub use memory_state::MemoryState;

@@ -1,17 +1,11 @@
 //! RFC 3339 times as EIP-4361 writes them, to the second.
 
+use aurum_types::{civil_from_days, days_from_civil};
+
 /// Unix seconds as `2026-11-21T13:40:00Z`.
 pub(super) fn format(unix: u64) -> String {
     let (days, seconds) = (unix / 86_400, unix % 86_400);
-    // Civil from days (H. Hinnant, "chrono-compatible low-level date algorithms"), with eras of 400 years from March 0000.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (year, month, day) = civil_from_days(i64::try_from(days).unwrap_or(i64::MAX / 2));
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
@@ -44,11 +38,7 @@ pub(super) fn parse(text: &str) -> Option<u64> {
     if !(1..=in_month).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    // Days from civil, the inverse of the above.
-    let (from_march, shifted) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (era, year_of_era) = (from_march.div_euclid(400), from_march.rem_euclid(400));
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted + 2) / 5 + day - 1;
-    let days = era * 146_097 + day_of_era - 719_468;
+    let days = days_from_civil(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?);
     u64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second - offset(zone)?).ok()
 }
 
