@@ -5,9 +5,10 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
 };
 
 use alloy::{hex, primitives::Address};
@@ -17,6 +18,9 @@ use super::sessions::digest;
 
 /// Shortest key that is looked at: what people make up is shorter than what `openssl rand -hex 32` gives.
 const MIN_LENGTH: usize = 32;
+
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +64,42 @@ pub struct ApiKey {
     pub sha256: [u8; 32],
 }
 
-/// All keys of one listener.
+/// All keys of one listener, as their file says: it is looked at again every second in which somebody shows a key. A file
+/// that is wrong then changes nothing, and is logged once; replace it in one step (`mv`). An empty file ends all keys.
 #[derive(Clone, Debug, Default)]
-pub struct ApiKeys(Arc<[ApiKey]>);
+pub struct ApiKeys(Arc<Source>);
+
+#[derive(Debug, Default)]
+struct Source {
+    path: Option<PathBuf>,
+    loaded: RwLock<Loaded>,
+}
+
+#[derive(Debug, Default)]
+struct Loaded {
+    keys: Vec<ApiKey>,
+    /// What the file was like when it was read last, rightly or not.
+    stamp: Option<Stamp>,
+    /// When it was looked at last.
+    looked: Option<Instant>,
+}
+
+/// By what a changed file is known: another file of the name, or other content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    /// Of content and of mode, owner or name; seconds and nanoseconds.
+    changed: [(i64, i64); 2],
+}
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::metadata(path)?;
+        let changed = [(found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec())];
+        Ok(Self { inode: found.ino(), bytes: found.len(), changed })
+    }
+}
 
 impl ApiKeys {
     /// Reads a file of keys.
@@ -70,6 +107,13 @@ impl ApiKeys {
     /// # Errors
     /// [`ApiKeysError`].
     pub fn read(path: &Path) -> Result<Self, ApiKeysError> {
+        // Before the keys: a change in between is seen at the next look.
+        let stamp = Stamp::of(path).ok();
+        let loaded = RwLock::new(Loaded { keys: Self::read_keys(path)?, stamp, looked: None });
+        Ok(Self(Arc::new(Source { path: Some(path.to_owned()), loaded })))
+    }
+
+    fn read_keys(path: &Path) -> Result<Vec<ApiKey>, ApiKeysError> {
         let failed = |source| ApiKeysError::Read { path: path.to_owned(), source };
         let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
@@ -79,7 +123,7 @@ impl ApiKeys {
         Self::parse(&text).map_err(|(line, reason)| ApiKeysError::Line { path: path.to_owned(), line, reason })
     }
 
-    fn parse(text: &str) -> Result<Self, (usize, String)> {
+    fn parse(text: &str) -> Result<Vec<ApiKey>, (usize, String)> {
         let mut keys: Vec<ApiKey> = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
@@ -99,44 +143,89 @@ impl ApiKeys {
             }
             keys.push(ApiKey { name: name.into(), address, sha256 });
         }
-        Ok(Self(keys.into()))
+        Ok(keys)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.loaded().keys.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.loaded().keys.is_empty()
+    }
+
+    fn loaded(&self) -> RwLockReadGuard<'_, Loaded> {
+        self.0.loaded.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the file again if it was changed and was not looked at within a second before `now`.
+    fn refresh(&self, now: Instant) {
+        let Some(path) = &self.0.path else { return };
+        let is_due = |looked: Option<Instant>| looked.is_none_or(|looked| now >= looked + LOOK_EVERY);
+        if !is_due(self.loaded().looked) {
+            return;
+        }
+        let mut loaded = self.0.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        if !is_due(loaded.looked) {
+            return;
+        }
+        loaded.looked = Some(now);
+        let stamp = Stamp::of(path).ok();
+        if stamp == loaded.stamp {
+            return;
+        }
+        loaded.stamp = stamp;
+        match Self::read_keys(path) {
+            Ok(keys) => {
+                tracing::info!(file = %path.display(), keys = keys.len(), "API keys were changed");
+                loaded.keys = keys;
+            }
+            Err(error) => tracing::error!(%error, "API keys stay as they were"),
+        }
     }
 
     /// The service that holds this key. Every key is compared, in constant time.
-    pub(super) fn find(&self, secret: &str) -> Option<&ApiKey> {
+    pub(super) fn find(&self, secret: &str) -> Option<ApiKey> {
         if secret.len() < MIN_LENGTH {
             return None;
         }
+        self.refresh(Instant::now());
+        self.find_loaded(secret)
+    }
+
+    fn find_loaded(&self, secret: &str) -> Option<ApiKey> {
+        let loaded = self.loaded();
         let digest = digest(secret);
         let (mut found, mut at) = (Choice::from(0), 0_u64);
-        for (index, key) in (0_u64..).zip(self.0.iter()) {
+        for (index, key) in (0_u64..).zip(&loaded.keys) {
             let same = key.sha256.ct_eq(&digest);
             at.conditional_assign(&index, same);
             found |= same;
         }
-        if bool::from(found) { self.0.get(usize::try_from(at).ok()?) } else { None }
+        if bool::from(found) { loaded.keys.get(usize::try_from(at).ok()?).cloned() } else { None }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::{
+        fs,
+        os::unix::fs::PermissionsExt as _,
+        sync::{Arc, RwLock},
+        time::{Duration, Instant},
+    };
 
     use alloy::{hex, primitives::Address};
 
-    use super::{ApiKeys, ApiKeysError, digest};
+    use super::{ApiKeys, ApiKeysError, Loaded, Source, digest};
 
     const KEY: &str = "6b0b1a9c5f0e4f0e9d6f2b7c8a1d3e5f";
+
+    fn of(keys: Vec<super::ApiKey>) -> ApiKeys {
+        ApiKeys(Arc::new(Source { path: None, loaded: RwLock::new(Loaded { keys, stamp: None, looked: None }) }))
+    }
 
     fn line(name: &str, key: &str) -> String {
         format!("{name} {} {}\n", Address::repeat_byte(7), hex::encode(digest(key)))
@@ -145,7 +234,7 @@ mod tests {
     #[test]
     fn a_key_is_found_by_its_hash() {
         let text = format!("# services\n\n{}{}", line("explorer", KEY), line("relayer", &KEY.replace('6', "7")));
-        let keys = ApiKeys::parse(&text).unwrap();
+        let keys = of(ApiKeys::parse(&text).unwrap());
         assert_eq!(keys.len(), 2);
         let found = keys.find(KEY).unwrap();
         assert_eq!((&*found.name, found.address), ("explorer", Address::repeat_byte(7)));
@@ -157,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_short_key_is_none() {
-        let keys = ApiKeys::parse(&line("weak", "secret")).unwrap();
+        let keys = of(ApiKeys::parse(&line("weak", "secret")).unwrap());
         assert!(keys.find("secret").is_none());
     }
 
@@ -169,6 +258,40 @@ mod tests {
         }
         let misplaced = format!("a {} {KEY}", Address::ZERO);
         assert!(!ApiKeys::parse(&misplaced).unwrap_err().1.contains(KEY));
+    }
+
+    #[test]
+    fn a_changed_file_is_read_again_and_a_wrong_one_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let write = |text: &str| {
+            let next = folder.path().join("next");
+            fs::write(&next, text).unwrap();
+            fs::set_permissions(&next, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::rename(&next, &path).unwrap();
+        };
+        let other = KEY.replace('6', "7");
+        write(&line("explorer", KEY));
+        let keys = ApiKeys::read(&path).unwrap();
+        let mut now = Instant::now();
+        let mut later = || {
+            now += Duration::from_secs(2);
+            now
+        };
+        assert!(keys.find(KEY).is_some() && keys.find(&other).is_none());
+        write(&line("relayer", &other));
+        keys.refresh(later());
+        assert!(keys.find_loaded(KEY).is_none(), "a key that was taken out is none");
+        assert_eq!(&*keys.find_loaded(&other).unwrap().name, "relayer");
+        write("half a li");
+        keys.refresh(later());
+        assert!(keys.find_loaded(&other).is_some());
+        fs::remove_file(&path).unwrap();
+        keys.refresh(later());
+        assert!(keys.find_loaded(&other).is_some());
+        write("");
+        keys.refresh(later());
+        assert!(keys.is_empty());
     }
 
     #[test]

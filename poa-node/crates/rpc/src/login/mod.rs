@@ -180,7 +180,7 @@ impl Logins {
         if let Some(session) = self.sessions.find(proof) {
             return Some(Caller::session(session));
         }
-        self.config.api_keys.find(proof).map(Caller::api_key)
+        self.config.api_keys.find(proof).as_ref().map(Caller::api_key)
     }
 
     fn check_domain(&self, domain: &str) -> Result<(), LoginError> {
