@@ -169,6 +169,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         extra_data: mining.parsed("extra_data")?,
         min_gas_price: mining.number("min_gas_price")?,
         refuse_service_transactions: mining.parsed("refuse_service_transactions")?,
+        jsonrpc_allow_unprotected_txs: rpc.parsed("allow_unprotected_txs")?,
         tx_queue_size: mining.parsed("tx_queue_size")?,
         tx_queue_per_sender: mining.parsed("tx_queue_per_sender")?,
         port: network.parsed("port")?,

@@ -343,6 +343,7 @@ fn pool(options: &Options, journal: Option<PathBuf>) -> PoolConfig {
     PoolConfig {
         journal,
         refuse_service_transactions: options.refuse_service_transactions.unwrap_or(false),
+        allow_unprotected: options.jsonrpc_allow_unprotected_txs.unwrap_or(false),
         max_transactions: options.tx_queue_size.unwrap_or(usual.max_transactions),
         max_per_sender: options.tx_queue_per_sender.unwrap_or(usual.max_per_sender),
         ..usual

@@ -124,6 +124,9 @@ options! {
     /// Refuse other nodes' transactions without a gas price even of certified senders
     #[arg(env = "AURUM_REFUSE_SERVICE_TRANSACTIONS", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Transactions")]
     refuse_service_transactions: bool,
+    /// Take transactions over JSON-RPC that name no chain (without EIP-155): anybody can repeat them on other chains
+    #[arg(env = "AURUM_JSONRPC_ALLOW_UNPROTECTED_TXS", alias = "rpc.allow-unprotected-txs", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "Transactions")]
+    jsonrpc_allow_unprotected_txs: bool,
     /// Transactions in the pool
     #[arg(env = "AURUM_TX_QUEUE_SIZE", value_name = "N", help_heading = "Transactions")]
     tx_queue_size: usize,

@@ -10,7 +10,7 @@ use alloy::{
     primitives::{Address, B256},
 };
 use aurum_evm::{BlockEnv, Denial, Evm, EvmError, PermissionRequest, Rules, TxInvalid, ZeroPrice};
-use aurum_pool::{Admission, Denied, Origin, Refusal};
+use aurum_pool::{Admission, Denied, Origin, PoolConfig, Refusal};
 use aurum_types::{Account, Recovered, StateReader, Transaction};
 use lru::LruCache;
 
@@ -26,6 +26,8 @@ pub(crate) struct Doorkeeper {
     reader: Arc<Reader>,
     /// `--refuse-service-transactions`.
     refuse_service_transactions: bool,
+    /// `--jsonrpc-allow-unprotected-txs`.
+    allow_unprotected: bool,
     certified: Mutex<Certified>,
 }
 
@@ -57,6 +59,11 @@ impl Admission for Doorkeeper {
             // Valid in a block before `validateChainIdTransition`, but certainly a mistake of the sender.
             return Err(Refusal::ChainId { have, want: reader.spec.params.chain_id });
         }
+        // Valid in a block for ever; but whoever sees it can send it on any other chain where the sender has an account.
+        let eip155 = reader.spec.params.eip155_transition.is_some_and(|from| number >= from);
+        if eip155 && tx.chain_id().is_none() && origin == Origin::Local && !self.allow_unprotected {
+            return Err(Refusal::NotReplayProtected);
+        }
         if tx.gas_limit() > head.header.gas_limit {
             return Err(Refusal::GasLimit);
         }
@@ -74,9 +81,11 @@ impl Admission for Doorkeeper {
 }
 
 impl Doorkeeper {
-    pub(crate) fn new(reader: Arc<Reader>, refuse_service_transactions: bool) -> Self {
+    /// What it judges by is in `config`.
+    pub(crate) fn new(reader: Arc<Reader>, config: &PoolConfig) -> Self {
+        let PoolConfig { refuse_service_transactions, allow_unprotected, .. } = *config;
         let certified = Certified { head: B256::ZERO, senders: LruCache::new(CERTIFICATIONS) };
-        Self { reader, refuse_service_transactions, certified: Mutex::new(certified) }
+        Self { reader, refuse_service_transactions, allow_unprotected, certified: Mutex::new(certified) }
     }
 
     /// The chain's base fee, and this node's own minimum, which binds what other nodes send (OpenEthereum pool/verifier.rs

@@ -79,7 +79,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let next = reader.next_env();
     let gas_free = reader.spec.params.gas_free;
     let pool = PoolConfig { gas_free, base_fee: next.base_fee, ..pool };
-    let doorkeeper = Doorkeeper::new(Arc::clone(&reader), pool.refuse_service_transactions);
+    let doorkeeper = Doorkeeper::new(Arc::clone(&reader), &pool);
     let pool = Pool::open(pool, Arc::new(doorkeeper)).map_err(ChainError::Pool)?;
     importer.attach(pool.clone());
     let at = reader.head();

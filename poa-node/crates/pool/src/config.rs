@@ -15,6 +15,9 @@ pub struct PoolConfig {
     /// Whether other nodes' transactions that offer nothing for gas are refused, their senders certified or not
     /// (Parity's `--refuse-service-transactions`). [`crate::Admission`] reads it.
     pub refuse_service_transactions: bool,
+    /// Whether this node's own clients may hand in transactions that name no chain (from before EIP-155), which anybody can
+    /// repeat on another chain. [`crate::Admission`] reads it.
+    pub allow_unprotected: bool,
     /// Transactions in the pool, of all senders.
     pub max_transactions: usize,
     /// Their encoded bytes together.
@@ -25,7 +28,8 @@ pub struct PoolConfig {
     pub max_queued_per_sender: usize,
     /// Encoded bytes of one transaction (geth: 128 KiB).
     pub max_transaction_bytes: usize,
-    /// Transactions that left and whose sender and reason are still told.
+    /// Transactions that were refused or left, and whose sender and reason are still told. Each takes some 150 bytes and its
+    /// reason, which is cut at 256: 38 MB at most for the usual number.
     pub departures: usize,
 }
 
@@ -36,12 +40,13 @@ impl Default for PoolConfig {
             gas_free: false,
             base_fee: None,
             refuse_service_transactions: false,
+            allow_unprotected: false,
             max_transactions: 32_768,
             max_bytes: 128 << 20,
             max_per_sender: 4_096,
             max_queued_per_sender: 256,
             max_transaction_bytes: 128 << 10,
-            departures: 16_384,
+            departures: 100_000,
         }
     }
 }

@@ -259,7 +259,7 @@ impl Lanes {
     }
 
     pub(crate) fn note_departure(&mut self, hash: B256, sender: Address, why: Departure) {
-        self.gone.put(hash, Gone { sender, why });
+        self.gone.put(hash, Gone { sender, why: why.short() });
     }
 
     fn forget(&mut self, tx: &Pooled, why: Departure) {
@@ -268,7 +268,7 @@ impl Lanes {
             self.bytes -= tx.encoded_len();
         }
         tracing::debug!(%hash, sender = %tx.sender(), nonce = tx.nonce(), ?why, "transaction left the pool");
-        self.gone.put(hash, Gone { sender: tx.sender(), why });
+        self.gone.put(hash, Gone { sender: tx.sender(), why: why.short() });
     }
 
     /// Restores what must hold about a lane after it changed: none is empty, and `gapped` lists it rightly.

@@ -1,7 +1,7 @@
 //! The handle everybody holds.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
@@ -138,6 +138,7 @@ impl Pool {
     /// Blocks for as long as [`Admission`] does; not for an async worker.
     pub fn add_many(&self, txs: Vec<Recovered<Transaction>>, origin: Origin) -> Vec<Result<Added, PoolError>> {
         let shared = &self.0;
+        let names: Vec<_> = txs.iter().map(|tx| (*tx.inner().tx_hash(), tx.signer())).collect();
         let mut placed = shared.admit(txs, origin, origin != Origin::Retracted);
         if origin.is_ours() {
             shared.write_to_journal(&mut placed);
@@ -147,6 +148,7 @@ impl Pool {
             // No subscriber is no error.
             let _ = shared.newly.send(newly);
         }
+        shared.note_refusals(&names, &placed);
         placed.into_iter().map(|placed| placed.map(|placed: Placed| placed.added)).collect()
     }
 
@@ -225,7 +227,7 @@ impl Pool {
         self.0.lanes().content()
     }
 
-    /// Why a transaction left without being in a block; remembered for the last [`PoolConfig::departures`].
+    /// Why a transaction was refused, or left without being in a block; remembered for the last [`PoolConfig::departures`].
     pub fn departure(&self, hash: B256) -> Option<Departure> {
         self.0.lanes().departure(&hash)
     }
@@ -239,6 +241,30 @@ impl Pool {
     /// wait for its nonce from then on. Returns it if it was there.
     pub fn remove(&self, hash: B256, why: impl Into<String>) -> Option<Arc<Pooled>> {
         self.0.lanes().remove(&hash, Departure::Removed(why.into()))
+    }
+
+    /// Empties the pool, for a chain that was taken back, and takes `with` in as far as the chain admits it now; `base_fee` is
+    /// the next block's. The head must be readable through [`Admission`] already.
+    ///
+    /// # Errors
+    /// When the journal cannot be rewritten: a restart would bring back what was dropped.
+    pub fn start_over(&self, with: Vec<Recovered<Transaction>>, base_fee: Option<u64>) -> io::Result<()> {
+        let shared = &self.0;
+        let _in_order = shared.head.lock().expect("nothing panics while a head is applied");
+        {
+            let mut lanes = shared.lanes();
+            lanes.heads += 1;
+            lanes.set_base_fee(base_fee);
+            let all: Vec<_> = lanes.all().map(|tx| tx.hash()).collect();
+            for hash in all {
+                lanes.remove(&hash, Departure::Removed("the chain was taken back".to_owned()));
+            }
+        }
+        self.take_back(with);
+        let Some(journal) = &shared.journal else { return Ok(()) };
+        let live = shared.journalled();
+        let mut journal = journal.lock().expect("nothing panics while holding the journal");
+        journal.compact(live.iter().map(|tx| tx.transaction().inner()))
     }
 
     fn take_back(&self, txs: Vec<Recovered<Transaction>>) {
@@ -265,6 +291,18 @@ impl fmt::Debug for Pool {
 }
 
 impl Shared {
+    /// Remembers why each of `names` was refused that was. Our own faults say nothing of a transaction, and one that waits
+    /// already was not refused.
+    fn note_refusals(&self, names: &[(B256, Address)], placed: &[Result<Placed, PoolError>]) {
+        let refused = names.iter().zip(placed).filter_map(|(name, placed)| Some((name, placed.as_ref().err()?)));
+        let mut refused = refused.filter(|(_, error)| !error.is_fault() && !matches!(error, PoolError::AlreadyKnown));
+        let Some(first) = refused.next() else { return };
+        let mut lanes = self.lanes();
+        for ((hash, sender), error) in std::iter::once(first).chain(refused) {
+            lanes.note_departure(*hash, *sender, Departure::Refused(error.to_string()));
+        }
+    }
+
     /// Takes journalled transactions back, their senders recovered in parallel on rayon.
     fn replay(&self, kept: Vec<Transaction>) -> Result<(), OpenError> {
         let recovered: Vec<_> = kept

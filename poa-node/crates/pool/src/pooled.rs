@@ -90,9 +90,11 @@ impl Pooled {
     }
 }
 
-/// Why a transaction left the pool other than by being in a canonical block.
+/// Why a transaction is not in the pool, other than for being in a canonical block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Departure {
+    /// It was refused when it came; the refusal's message.
+    Refused(String),
     /// The sender replaced it by a dearer one.
     Replaced {
         /// The one that took its nonce.
@@ -106,6 +108,20 @@ pub enum Departure {
     NoLongerAdmitted(String),
     /// Taken out by [`crate::Pool::remove`]; the caller's words.
     Removed(String),
+}
+
+/// Bytes of a reason that are kept.
+const REASON: usize = 256;
+
+impl Departure {
+    /// The same with a reason no longer than is kept.
+    pub(crate) fn short(mut self) -> Self {
+        if let Self::Refused(reason) | Self::NoLongerAdmitted(reason) | Self::Removed(reason) = &mut self {
+            reason.truncate(reason.floor_char_boundary(REASON));
+            reason.shrink_to_fit();
+        }
+        self
+    }
 }
 
 /// How much waits.

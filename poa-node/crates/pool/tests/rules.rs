@@ -327,3 +327,50 @@ fn adding_from_many_threads_while_heads_come_loses_and_doubles_nothing() {
     assert_eq!(mined + left as u64, 3 * EACH);
     assert_eq!((pool.status().pending, pool.status().queued), (left, 0));
 }
+
+#[test]
+fn refusals_are_remembered_until_the_transaction_is_taken() {
+    let (pool, chain) = pool(PoolConfig { departures: 2, ..PoolConfig::default() });
+    chain.set(sender(2), 5, u64::MAX);
+    let late = legacy(sender(2), 4, 1, 0);
+    let hash = *late.inner().tx_hash();
+    pool.add(late.clone(), Origin::Network).unwrap_err();
+    let why = "nonce too low: next nonce 5, tx nonce 4".to_owned();
+    assert_eq!(pool.departure(hash), Some(Departure::Refused(why)));
+    chain.set(sender(2), 4, u64::MAX);
+    pool.add(late.clone(), Origin::Local).unwrap();
+    pool.add(late, Origin::Local).unwrap_err();
+    assert_eq!(pool.departure(hash), None, "it waits, and handing it in again is no refusal of it");
+
+    chain.refuse(sender(4));
+    let refused: Vec<_> = (0..3).map(|nonce| legacy(sender(4), nonce, 1, 0)).collect();
+    let hashes: Vec<_> = refused.iter().map(|tx| *tx.inner().tx_hash()).collect();
+    assert!(pool.add_many(refused, Origin::Local).iter().all(Result::is_err));
+    assert_eq!(hashes.iter().filter(|hash| pool.departure(**hash).is_some()).count(), 2, "the last two");
+}
+
+#[test]
+fn a_hundred_thousand_refusals_take_little_memory() {
+    let memory = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    };
+    let (pool, chain) = pool(PoolConfig::default());
+    chain.refuse(sender(4));
+    let before = memory();
+    let hashes = |nonces: std::ops::Range<u64>| {
+        let txs: Vec<_> = nonces.map(|nonce| legacy(sender(4), nonce, 1, 0)).collect();
+        let hashes: Vec<_> = txs.iter().map(|tx| *tx.inner().tx_hash()).collect();
+        assert!(pool.add_many(txs, Origin::Network).iter().all(Result::is_err));
+        hashes
+    };
+    let first = hashes(0..1000);
+    for start in 1..=100 {
+        hashes(start * 1000..(start + 1) * 1000);
+    }
+    let grown = memory().saturating_sub(before);
+    println!("{grown} bytes for 100,000 refusals");
+    assert!(grown < 64 << 20, "{grown}");
+    assert_eq!(pool.departure(first[0]), None, "the oldest are forgotten");
+}

@@ -40,6 +40,8 @@ enum Status {
     Queued,
     /// Its sender sent another with its nonce.
     Replaced,
+    /// It was not taken into the pool.
+    Refused,
     /// It left the pool without being in a block.
     Dropped,
     /// It is in a block and did what it was to do.
@@ -110,6 +112,9 @@ fn unknown(hash: B256) -> WhyJson {
 
 fn gone(hash: B256, departure: Departure) -> WhyJson {
     let (status, explanation, replaced_by) = match departure {
+        Departure::Refused(reason) => {
+            (Status::Refused, format!("This node refused it when it came: {reason}"), None)
+        }
         Departure::Replaced { by } => (
             Status::Replaced,
             format!("Its sender sent {by} with the same nonce and a higher fee."),
