@@ -47,7 +47,7 @@ pub mod view;
 
 pub use aurum_aura::certificate;
 pub use aurum_evm::{
-    BlockEnv, BlockTraces, CallOutcome, CallRequest, Denial, NodePermission, ParityCall, Reward, RewardKind,
+    BlockEnv, BlockTraces, CallOutcome, CallRequest, Cancel, Denial, NodePermission, ParityCall, Reward, RewardKind,
     SimulatedCall, SimulationMode, TraceError, TraceLimits, Which,
 };
 pub use aurum_pool::SubmitError;

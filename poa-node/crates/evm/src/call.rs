@@ -17,7 +17,7 @@ use revm::{
 };
 
 use crate::{
-    BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, Rules, TxInvalid,
+    BlockEnv, Cancel, Evm, EvmError, InvalidExecution, PermissionRequest, Rules, TxInvalid,
     database::BlockState,
     halt,
     machine::{Machine, Refused},
@@ -53,6 +53,8 @@ pub struct CallRequest {
     pub state_overrides: Option<StateOverride>,
     /// The block as it is not.
     pub block_overrides: Option<BlockOverrides>,
+    /// Ends the call before its time; then it fails with [`TxInvalid::Cancelled`].
+    pub cancel: Option<Cancel>,
 }
 
 /// How a call ended.
@@ -173,6 +175,9 @@ impl Evm {
             None => self.call_machine(state, &env),
         };
         machine.set_guard(guard);
+        if let Some(cancel) = &request.cancel {
+            machine.cancel_with(cancel.clone());
+        }
         for (address, account) in request.state_overrides.iter().flatten() {
             override_account(machine.state(), *address, account)?;
         }

@@ -17,6 +17,8 @@ use revm::{
     state::{AccountInfo, Bytecode, EvmState},
 };
 
+use crate::cancel::Cancel;
+
 /// [`StateError`] in the form revm carries around.
 #[derive(Debug)]
 pub(crate) struct Unreadable(pub(crate) StateError);
@@ -140,6 +142,8 @@ pub(crate) struct BlockState {
     ancestor: Option<(BlockNumber, B256)>,
     /// The sender of the transaction that runs: it exists, if only by sending.
     sender: Option<Address>,
+    /// Ends what runs on it.
+    cancel: Option<Cancel>,
 }
 
 impl fmt::Debug for BlockState {
@@ -151,7 +155,7 @@ impl fmt::Debug for BlockState {
 impl BlockState {
     pub(crate) fn new(parent: Arc<dyn StateReader>, codes: Arc<CodeCache>, rules: AccountRules) -> Self {
         let (accounts, new_code) = (HashMap::default(), HashMap::default());
-        Self { parent, codes, rules, accounts, new_code, ancestor: None, sender: None }
+        Self { parent, codes, rules, accounts, new_code, ancestor: None, sender: None, cancel: None }
     }
 
     /// Answers BLOCKHASH of the parent itself: the one hash every block knows from its own header.
@@ -163,6 +167,16 @@ impl BlockState {
     /// Says who sends the next transaction: the account has the first nonce even before it exists.
     pub(crate) const fn expect_sender(&mut self, sender: Address) {
         self.sender = Some(sender);
+    }
+
+    /// Lets `cancel` end what runs on it from now on.
+    pub(crate) fn cancel_with(&mut self, cancel: Cancel) {
+        self.cancel = Some(cancel);
+    }
+
+    /// Whether nobody wants to know any more what comes of it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(Cancel::is_cancelled)
     }
 
     fn entry(&mut self, address: Address) -> Result<&mut Entry, StateError> {

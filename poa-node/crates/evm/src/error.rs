@@ -186,6 +186,9 @@ pub enum TxInvalid {
     /// It runs code that Parity would run as wasm (`wasmActivationTransition`), which this node does not have.
     #[error("code that begins as wasm cannot be run")]
     Wasm,
+    /// A call whose result nobody wants any more ([`crate::Cancel`]).
+    #[error("execution timeout")]
+    Cancelled,
     /// Anything else revm refuses.
     #[error("{0}")]
     Other(String),

@@ -13,6 +13,7 @@ use revm::{
 
 use crate::{
     Rules,
+    cancel::CANCELLED,
     database::Unreadable,
     inspect::Look,
     machine::{Failure, Fees, Instance},
@@ -103,6 +104,9 @@ impl<'a, I: Look> Executor<'a, I> {
 
     /// Starts a frame. `None` when it runs; the result when it ended at once.
     fn start(&mut self, evm: &mut Instance<I>, init: FrameInit) -> Result<Option<FrameResult>, Failure> {
+        if evm.ctx.journaled_state.database.is_cancelled() {
+            return Err(Failure::Custom(CANCELLED.to_owned()));
+        }
         if self.frames.wasm && runs_wasm(&init.frame_input) {
             return Err(Failure::Custom(WASM.to_owned()));
         }

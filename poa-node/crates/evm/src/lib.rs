@@ -22,6 +22,7 @@ mod abi;
 mod block;
 mod builder;
 mod call;
+mod cancel;
 mod database;
 mod engine;
 mod env;
@@ -48,6 +49,7 @@ mod transaction;
 
 pub use builder::{BlockBuilder, PushError, Pushed};
 pub use call::{CallOutcome, CallRequest};
+pub use cancel::Cancel;
 pub use engine::Evm;
 pub use env::BlockEnv;
 pub use error::{EvmError, InvalidExecution, TxInvalid};

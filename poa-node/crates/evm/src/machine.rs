@@ -7,6 +7,7 @@ use alloy::primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use aurum_types::StateError;
 use revm::{
     Journal,
+    bytecode::opcode,
     context::{BlockEnv as RevmBlock, CfgEnv, Context as RevmContext, Evm as RevmEvm, JournalTr, TxEnv},
     context_interface::{
         Cfg, LocalContextTr,
@@ -16,14 +17,15 @@ use revm::{
     },
     handler::{EthFrame, FrameResult, Handler, instructions::EthInstructions},
     interpreter::{
-        CallInput, CallInputs, CallScheme, CallValue, FrameInput, SharedMemory, SuccessOrHalt,
+        CallInput, CallInputs, CallScheme, CallValue, FrameInput, Instruction, SharedMemory, SuccessOrHalt,
         interpreter::EthInterpreter, interpreter_action::FrameInit,
     },
     state::{Bytecode, EvmState},
 };
 
 use crate::{
-    BlockEnv, EvmError, InvalidExecution, Rules, TxInvalid,
+    BlockEnv, Cancel, EvmError, InvalidExecution, Rules, TxInvalid,
+    cancel::{self, CANCELLED},
     database::{BlockState, CleanUp, Unreadable},
     executor::{Executor, Frames, WASM},
     inspect::Look,
@@ -146,6 +148,13 @@ impl<I: Look> Machine<I> {
     /// Lets `guard` judge the frames of transactions from now on; system calls stay free.
     pub(crate) fn set_guard(&mut self, guard: Option<FrameGuard>) {
         self.guard = guard.map(Box::new);
+    }
+
+    /// Lets `cancel` end what runs from now on.
+    pub(crate) fn cancel_with(&mut self, cancel: Cancel) {
+        self.state().cancel_with(cancel);
+        let table = self.evm.instruction.instruction_table_mut();
+        table[usize::from(opcode::JUMPDEST)] = Instruction::new(cancel::jumpdest);
     }
 
     /// The judge of frames, if there is one.
@@ -281,6 +290,7 @@ fn refused(error: Failure, context: &Context) -> Refused {
         EVMError::Transaction(error) => error,
         EVMError::Database(error) => return Refused::Fault(error.0),
         EVMError::Header(error) => return Refused::Fault(StateError::new(error.to_string())),
+        EVMError::Custom(error) if error == CANCELLED => return Refused::Invalid(TxInvalid::Cancelled),
         EVMError::Custom(error) if error == WASM => return Refused::Invalid(TxInvalid::Wasm),
         EVMError::Custom(error) => return Refused::Fault(StateError::new(error)),
         EVMError::CustomAny(error) => return Refused::Fault(StateError::new(error.to_string())),

@@ -11,7 +11,7 @@ use alloy::{
         state::{AccountOverride, StateOverride},
     },
 };
-use aurum_evm::{CallOutcome, CallRequest, EvmError, InvalidExecution, TxInvalid};
+use aurum_evm::{CallOutcome, CallRequest, Cancel, EvmError, InvalidExecution, TxInvalid};
 use common::*;
 
 const CONTRACT: Address = Address::repeat_byte(0x99);
@@ -210,4 +210,22 @@ fn what_always_fails_has_no_estimate() {
         estimate(&chain, &CallRequest { gas_cap: Some(1_000_000), ..to(CONTRACT) }),
         Err(CallOutcome::Halt { out_of_gas: true, .. })
     ));
+}
+
+#[test]
+fn a_cancelled_call_ends_whatever_gas_it_has() {
+    // A loop, and calls of itself without any.
+    let programs = [asm("JUMPDEST 0x00 JUMP"), asm(&"0x00 0x00 0x00 0x00 0x00 ADDRESS GAS CALL POP ".repeat(100))];
+    for code in programs {
+        let chain = fixed_price(&code);
+        let cancel = Cancel::default();
+        let request = CallRequest { gas_cap: Some(u64::MAX / 4), cancel: Some(cancel.clone()), ..to(CONTRACT) };
+        let ended = std::thread::scope(|scope| {
+            // Never ends by itself.
+            let call = scope.spawn(|| chain.evm.call(chain.reader(), &chain.parent, &request));
+            cancel.cancel();
+            call.join().unwrap()
+        });
+        assert!(matches!(ended, Err(EvmError::Invalid(InvalidExecution::Call(TxInvalid::Cancelled)))), "{ended:?}");
+    }
 }

@@ -97,12 +97,15 @@ pub struct Limits {
     pub trace_blocks: u64,
     /// Storage slots in one `eth_getProof`.
     pub proof_slots: usize,
+    /// How many blocks below the head `eth_getProof` goes back: the trie of an older block is made from all that was written
+    /// since.
+    pub proof_blocks: u64,
     /// Blocks in one `eth_feeHistory`.
     pub fee_history: u64,
     /// Blocks that one `eth_getLogs` looks at.
     pub log_blocks: u64,
-    /// How long one request may take, waiting included. What has begun then goes on to its end, unanswered, and keeps its
-    /// worker until then: gas is what bounds a call's work.
+    /// How long one request may take, waiting included. Calls that run then are given up; other reads go on to their end,
+    /// unanswered, and are bounded by limits of their own.
     pub request_time: Duration,
     /// Polling filters of all clients together.
     pub filters: usize,
@@ -128,6 +131,7 @@ impl Default for Limits {
             trace_bytes: 128 << 20,
             trace_blocks: 1000,
             proof_slots: 1024,
+            proof_blocks: 4096,
             fee_history: 1024,
             log_blocks: MAX_LOG_BLOCKS,
             request_time: Duration::from_secs(30),

@@ -18,6 +18,7 @@
 mod access;
 mod aura;
 mod caller;
+mod cancel;
 mod config;
 mod context;
 mod cursor;

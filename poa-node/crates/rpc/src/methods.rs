@@ -18,6 +18,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     caller::Caller,
+    cancel::{self, Waiting},
     context::{Context, FromGate},
     error::{Answer, Failure},
     params::FromParams,
@@ -88,8 +89,11 @@ impl Registrar {
             let (context, work) = (Arc::clone(&context), work.clone());
             let identity = Caller::of(&extensions).identity();
             let params = params.into_owned();
+            let waiting = Waiting::default();
             async move {
-                let answer = work.run(move || run(&context, &identity, &params, handler)).await;
+                let cancel = waiting.flag();
+                let handle = move || cancel::during(cancel, || run(&context, &identity, &params, handler));
+                let answer = work.run(handle).await;
                 answer.map_err(ErrorObjectOwned::from)
             }
         })?;

@@ -43,7 +43,8 @@ impl WorkPool {
 
     /// Runs `work` on a blocking thread and waits for it.
     ///
-    /// Dropping the future (the client went away) does not stop work that has begun; it keeps its place until it ends.
+    /// Dropping the future (the client went away) does not stop work that has begun, but what listens to
+    /// [`crate::cancel`]; it keeps its place until it ends.
     ///
     /// # Errors
     /// [`Failure::Busy`] when too much waits already, [`Failure::Internal`] when `work` panics, else what it returns.

@@ -9,6 +9,7 @@ use aurum_chain::{CallOutcome, CallRequest, Grant, Read, View};
 use jsonrpsee::core::RegisterMethodError;
 
 use crate::{
+    cancel,
     context::Context,
     error::{Answer, Failure},
     methods::Registrar,
@@ -88,6 +89,7 @@ pub(crate) fn call_request(view: &View, request: TransactionRequest) -> Answer<C
         authorization_list: request.authorization_list.unwrap_or_default(),
         state_overrides: None,
         block_overrides: None,
+        cancel: cancel::current(),
     })
 }
 
