@@ -15,7 +15,7 @@ use crate::{
     adapters::{Blocks, Peers, Sealer},
     author::{Author, AuthorMetrics, AuthorThread, LastSealed, Lookout},
     config::Config,
-    dev::{DevAccounts, DevClock, Miner},
+    dev::{DevClock, DevServices, Miner, Mode},
     finality::{Finality, FinalityError},
     neighbours::Neighbours,
     snapshots::{Begin, MakeSnapshots, Maker, Shelf, SnapshotFetchError},
@@ -175,8 +175,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         None => Lookout::of_observer(&chain),
     };
     let metrics = author.as_ref().map_or_else(AuthorMetrics::default, |author| author.metrics().clone());
-    let miner = match (&author, dev_clock) {
-        (Some(author), Some(clock)) => Some(Miner::new(chain.clone(), Arc::clone(author), clock)),
+    let miner = match (&author, dev_clock, dev) {
+        (Some(author), Some(clock), Some(dev)) => {
+            Some(Miner::new(chain.clone(), Arc::clone(author), clock, Mode::of(dev.block_time)))
+        }
         _ => None,
     };
     let mut registry = Registry::default();
@@ -187,7 +189,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     let services = Services {
         gate: Gate::new(chain.clone()),
         peers,
-        dev: miner.clone().map(|miner| Arc::new(DevAccounts::new(miner)) as Arc<dyn DevApi>),
+        dev: miner.clone().map(|miner| Arc::new(DevServices::new(miner)) as Arc<dyn DevApi>),
         finality: finality.clone().map(|finality| finality as Arc<dyn FinalityApi>),
         sealing: author.clone().map(|author| Arc::new(Sealer(author)) as Arc<dyn SealingApi>),
         registry,
@@ -203,16 +205,16 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     if let (Some(finality), Some(to_fetch)) = (finality, to_fetch) {
         tasks.spawn(finality.run(to_fetch, shutdown.clone()));
     }
-    let author_thread = match (&author, miner, dev) {
-        (_, Some(miner), Some(dev)) => {
-            tasks.spawn(miner.run(dev.block_time, fault_sender, shutdown.clone()));
+    let author_thread = match (&author, miner) {
+        (_, Some(miner)) => {
+            tasks.spawn(miner.run(fault_sender, shutdown.clone()));
             None
         }
-        (Some(author), _, _) => {
+        (Some(author), _) => {
             tracing::info!(address = %author.address(), "sealing as an authority");
             Some(AuthorThread::start(Arc::clone(author), fault_sender).map_err(NodeError::Thread)?)
         }
-        (None, _, _) => None,
+        (None, _) => None,
     };
     tasks.close();
     started.disarm();

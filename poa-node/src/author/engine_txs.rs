@@ -9,8 +9,8 @@ use alloy::{
     primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256},
 };
 use aurum_aura::{Signer, SignerError};
-use aurum_chain::{Authoring, BlockEnv};
-use aurum_evm::{EvmError, RandomnessError, RandomnessPhase, calls};
+use aurum_chain::{Authoring, BlockEnv, Development, Edit};
+use aurum_evm::{EvmError, RandomnessError, RandomnessPhase, calls, dev};
 use aurum_types::{Recovered, StateError, Transaction};
 
 use super::reports::ReportQueue;
@@ -68,14 +68,39 @@ impl Sender<'_> {
         to: Address,
         input: Bytes,
     ) -> Result<Recovered<Transaction>, SignerError> {
+        self.sign_with(parent, nonce, price, parent.parent().gas_limit / GAS_PART, to, input)
+    }
+
+    /// The edits of a development chain's state as a transaction, for a block on `parent` of its own.
+    pub(super) fn sign_edits(
+        &self,
+        parent: &Authoring,
+        development: Development,
+        edits: &[Edit],
+    ) -> Result<Recovered<Transaction>, EngineTxError> {
+        // What a block may have at least, if its limit falls.
+        let gas_limit = parent.parent().gas_limit / 1024 * 1022;
+        let (nonce, input) = (self.nonce(parent)?, development.encode(edits));
+        Ok(self.sign_with(parent, nonce, 0, gas_limit, dev::EDITS, input)?)
+    }
+
+    fn sign_with(
+        &self,
+        parent: &Authoring,
+        nonce: u64,
+        gas_price: u128,
+        gas_limit: u64,
+        to: Address,
+        input: Bytes,
+    ) -> Result<Recovered<Transaction>, SignerError> {
         let params = &parent.evm().spec().params;
         let number = parent.parent().number.saturating_add(1);
         let protected = params.eip155_transition.is_some_and(|from| number >= from);
         let tx = TxLegacy {
             chain_id: protected.then_some(params.chain_id),
             nonce,
-            gas_price: price,
-            gas_limit: parent.parent().gas_limit / GAS_PART,
+            gas_price,
+            gas_limit,
             to: TxKind::Call(to),
             value: U256::ZERO,
             input,
@@ -96,6 +121,11 @@ pub(super) struct EngineTxs {
 }
 
 impl EngineTxs {
+    /// This one alone.
+    pub(super) fn of(signed: Recovered<Transaction>) -> Self {
+        Self { signed: vec![signed], reports: Vec::new() }
+    }
+
     /// In their order.
     pub(super) fn signed(&self) -> &[Recovered<Transaction>] {
         &self.signed

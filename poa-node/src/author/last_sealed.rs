@@ -8,6 +8,7 @@ use std::{
 };
 
 use alloy::primitives::B256;
+use aurum_chain::Development;
 use aurum_types::{BlockNumber, Step};
 
 /// Name of the file that says that our key was seen at work elsewhere, beside the record.
@@ -121,6 +122,17 @@ impl LastSealed {
         // In memory first: if writing fails half-way, this process does not try the step again either.
         self.step = Some(step);
         replace(&self.path, &format!("{step}\n")).map_err(UseError::Disk)
+    }
+}
+
+impl LastSealed {
+    /// Forgets the steps after `step`, on a development chain whose blocks of them were taken off.
+    ///
+    /// # Errors
+    /// When it could not be written: those steps stay used after a restart.
+    pub fn take_back(&mut self, _development: Development, step: Step) -> io::Result<()> {
+        self.step = Some(step);
+        replace(&self.path, &format!("{step}\n"))
     }
 }
 

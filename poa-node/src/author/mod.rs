@@ -13,6 +13,7 @@
 mod ahead;
 mod build;
 mod drift;
+mod edits;
 mod engine_txs;
 mod key_guard;
 mod last_sealed;
@@ -271,6 +272,19 @@ impl Author {
         if transactions == 0 && self.lets_pass(&parent, &empty_steps) {
             return Err(self.let_pass(step, head.hash, empty_steps.len()));
         }
+        let sealed = self.seal_and_import(unsealed)?;
+        let took = started.elapsed();
+        self.lookout.pace().ours(gas_used, took, self.steps.duration_of(step), validators.len() == 1);
+        self.metrics.sealed(transactions, took);
+        let took = took.as_millis();
+        tracing::info!(
+            number = sealed.number, hash = %sealed.hash, %step, transactions, begun_ahead, took_ms = took, "sealed block"
+        );
+        Ok(sealed)
+    }
+
+    /// Signs a block whose step is used up, imports and announces it.
+    fn seal_and_import(&self, unsealed: Unsealed) -> Result<BlockRef, NoBlock> {
         let (block, built) = unsealed.seal(&*self.sealing.signer)?;
         let sealed = BlockRef { number: block.number(), hash: block.hash() };
         if let Some(guard) = self.lookout.guard() {
@@ -280,13 +294,6 @@ impl Author {
         if let Some(network) = &self.network {
             network.announce(block);
         }
-        let took = started.elapsed();
-        self.lookout.pace().ours(gas_used, took, self.steps.duration_of(step), validators.len() == 1);
-        self.metrics.sealed(transactions, took);
-        let took = took.as_millis();
-        tracing::info!(
-            number = sealed.number, hash = %sealed.hash, %step, transactions, begun_ahead, took_ms = took, "sealed block"
-        );
         Ok(sealed)
     }
 

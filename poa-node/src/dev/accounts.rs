@@ -1,13 +1,8 @@
 //! The ten accounts of the phrase "test test test test test test test test test test test junk", at
 //! m/44'/60'/0'/0/0 … 9: the ones Hardhat and Anvil fund. Their keys are public; they own nothing anywhere else.
 
-use std::time::Duration;
-
 use alloy::primitives::{Address, B256, Signature, U256, address, b256};
-use aurum_rpc::{DevApi, DevError};
 use secp256k1::{Message, SECP256K1, SecretKey};
-
-use super::Miner;
 
 /// 10,000 ether, in wei.
 pub const FUNDS: U256 = U256::from_limbs([0x19e0_c9ba_b240_0000, 0x21e, 0, 0]);
@@ -56,44 +51,13 @@ pub const ACCOUNTS: [(Address, B256); 10] = [
     ),
 ];
 
-/// What JSON-RPC offers on a development chain: these accounts, and blocks on demand.
-#[derive(Debug)]
-pub struct DevAccounts(Miner);
-
-impl DevAccounts {
-    /// The accounts of the chain that `miner` extends.
-    pub const fn new(miner: Miner) -> Self {
-        Self(miner)
-    }
-}
-
-impl DevApi for DevAccounts {
-    fn accounts(&self) -> Vec<Address> {
-        ACCOUNTS.iter().map(|(address, _)| *address).collect()
-    }
-
-    fn sign(&self, account: Address, hash: B256) -> Result<Signature, DevError> {
-        let (_, secret) = ACCOUNTS.iter().find(|(address, _)| *address == account).ok_or(DevError::UnknownAccount)?;
-        let secret = SecretKey::from_byte_array(secret.0).expect("these are keys");
-        let signature = SECP256K1.sign_ecdsa_recoverable(Message::from_digest(hash.0), &secret);
-        let (id, bytes) = signature.serialize_compact();
-        Ok(Signature::from_bytes_and_parity(&bytes, i32::from(id) == 1))
-    }
-
-    fn advance_time(&self, seconds: u64) -> u64 {
-        self.0.advance_time(Duration::from_secs(seconds)).as_secs()
-    }
-
-    fn set_next_time(&self, seconds: u64) -> Result<(), DevError> {
-        self.0.set_next_time(seconds).map_err(|head| DevError::Past { seconds, head })
-    }
-
-    fn mine(&self, blocks: u64) -> Result<(), DevError> {
-        for _ in 0..blocks {
-            self.0.mine().map_err(|error| DevError::Mining(error.to_string()))?;
-        }
-        Ok(())
-    }
+/// Signs a hash with the key of one of them; `None` for any other account.
+pub(super) fn sign(account: Address, hash: B256) -> Option<Signature> {
+    let (_, secret) = ACCOUNTS.iter().find(|(address, _)| *address == account)?;
+    let secret = SecretKey::from_byte_array(secret.0).expect("these are keys");
+    let signature = SECP256K1.sign_ecdsa_recoverable(Message::from_digest(hash.0), &secret);
+    let (id, bytes) = signature.serialize_compact();
+    Some(Signature::from_bytes_and_parity(&bytes, i32::from(id) == 1))
 }
 
 #[cfg(test)]

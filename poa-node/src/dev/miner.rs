@@ -1,18 +1,38 @@
 //! When a development chain makes a block.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use aurum_aura::{Clock as _, StepSchedule};
-use aurum_chain::{BlockRef, Chain, Fault};
+use aurum_chain::{BlockRef, Chain, Checkpoint, Development, Edit, Fault, RewindError};
+use aurum_types::Step;
 use tokio::{
-    sync::{broadcast::error::RecvError, mpsc},
+    sync::{broadcast::error::RecvError, mpsc, watch},
     task,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::DevClock;
+use super::{DevClock, Reading};
 use crate::author::{Author, NoBlock};
+
+/// When blocks are made without being asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// As soon as a transaction waits.
+    pub automine: bool,
+    /// Every so often.
+    pub interval: Option<Duration>,
+}
+
+impl Mode {
+    /// At an interval, or else as soon as a transaction waits.
+    pub const fn of(block_time: Option<Duration>) -> Self {
+        Self { automine: block_time.is_none(), interval: block_time }
+    }
+}
 
 /// Makes blocks at the next free step, whatever the time. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,13 +41,16 @@ pub struct Miner {
     author: Arc<Author>,
     clock: Arc<DevClock>,
     steps: Arc<StepSchedule>,
+    mode: watch::Sender<Mode>,
+    /// Held by whoever makes a block or takes some off.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Miner {
     /// A miner for `chain`, whose clock is `clock`.
-    pub fn new(chain: Chain, author: Arc<Author>, clock: Arc<DevClock>) -> Self {
+    pub fn new(chain: Chain, author: Arc<Author>, clock: Arc<DevClock>, mode: Mode) -> Self {
         let steps = Arc::new(StepSchedule::new(&chain.spec().engine));
-        Self { chain, author, clock, steps }
+        Self { chain, author, clock, steps, mode: watch::Sender::new(mode), turn: Arc::default() }
     }
 
     /// One block, now. Blocks the thread while it is built.
@@ -35,15 +58,86 @@ impl Miner {
     /// # Errors
     /// [`NoBlock`].
     pub fn mine(&self) -> Result<BlockRef, NoBlock> {
+        let _turn = self.turn();
+        self.at_next_step(|step| self.author.try_seal(step))
+    }
+
+    /// One block, whose state has these edits, and nothing else. Its time is the earliest after the head's: an edit
+    /// takes no time elsewhere, and the time that was set for the next block stays set.
+    ///
+    /// # Errors
+    /// [`NoBlock`].
+    pub fn edit(&self, development: Development, edits: &[Edit]) -> Result<BlockRef, NoBlock> {
+        let _turn = self.turn();
+        let (before, step) = (self.clock.read(), self.used()?.next());
+        self.clock.pin(self.steps.start_of(step));
+        let block = self.at_next_step(|step| self.author.seal_edits(development, step, edits));
+        self.clock.turn_back(before, self.steps.start_of(self.used()?));
+        block
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last step that has a block, or was tried.
+    fn used(&self) -> Result<Step, Fault> {
         let parent = self.chain.authoring()?.parent().step().unwrap_or_default();
-        let used = self.author.status().last_sealed.map_or(parent, |(step, _)| step.max(parent));
-        let step = self.steps.step_at(self.clock.now()).max(used.next());
+        Ok(self.author.status().last_sealed.map_or(parent, |(step, _)| step.max(parent)))
+    }
+
+    fn at_next_step(&self, seal: impl FnOnce(Step) -> Result<BlockRef, NoBlock>) -> Result<BlockRef, NoBlock> {
+        let step = self.steps.step_at(self.clock.now()).max(self.used()?.next());
         self.clock.raise(self.steps.start_of(step));
-        let block = self.author.try_seal(step);
+        let block = seal(step);
         if block.is_ok() {
             self.clock.release();
         }
         block
+    }
+
+    /// The present, to be gone back to.
+    pub fn checkpoint(&self) -> (Checkpoint, Reading) {
+        let _turn = self.turn();
+        (self.chain.checkpoint(), self.clock.read())
+    }
+
+    /// Takes chain, pool and clock back to where they were.
+    ///
+    /// # Errors
+    /// [`RewindError`].
+    pub fn rewind(&self, development: Development, (to, reading): &(Checkpoint, Reading)) -> Result<(), RewindError> {
+        let _turn = self.turn();
+        self.author.rewind(development, to)?;
+        let floor = self.steps.start_of(to.step().unwrap_or_default());
+        self.clock.turn_back(*reading, floor);
+        Ok(())
+    }
+
+    /// Takes chain, pool and clock back to the beginning: genesis, and the machine's time.
+    ///
+    /// # Errors
+    /// [`RewindError`].
+    pub fn start_over(&self, development: Development) -> Result<(), RewindError> {
+        let _turn = self.turn();
+        self.author.rewind(development, &self.chain.genesis_checkpoint(development)?)?;
+        self.clock.turn_back(DevClock::default().read(), Duration::ZERO);
+        Ok(())
+    }
+
+    /// When blocks are made without being asked for.
+    pub fn mode(&self) -> Mode {
+        *self.mode.borrow()
+    }
+
+    /// Changes that.
+    pub fn set_mode(&self, change: impl FnOnce(&mut Mode)) {
+        self.mode.send_modify(change);
+    }
+
+    /// The chain.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
     }
 
     /// Moves the chain's time ahead, and tells by how much it is in all.
@@ -64,19 +158,26 @@ impl Miner {
         Ok(())
     }
 
-    /// Makes blocks until the token is cancelled: every `block_time`, or as soon as a transaction waits.
-    pub async fn run(self, block_time: Option<Duration>, faults: mpsc::Sender<Fault>, shutdown: CancellationToken) {
-        let ended = match block_time {
-            Some(every) => shutdown.run_until_cancelled(self.at_interval(every)).await,
-            None => shutdown.run_until_cancelled(self.on_transactions()).await,
-        };
-        if let Some(fault) = ended {
+    /// Makes blocks until the token is cancelled, as its [`Mode`] says.
+    pub async fn run(self, faults: mpsc::Sender<Fault>, shutdown: CancellationToken) {
+        let mut modes = self.mode.subscribe();
+        loop {
+            let mode = *modes.borrow_and_update();
+            let fault = tokio::select! {
+                () = shutdown.cancelled() => return,
+                // We hold the sender: it cannot be gone.
+                _ = modes.changed() => continue,
+                fault = self.at_interval(mode.interval) => fault,
+                fault = self.on_transactions(), if mode.automine => fault,
+            };
             // Nobody listens any more if the node is stopping already.
             let _ = faults.try_send(fault);
+            return;
         }
     }
 
-    async fn at_interval(&self, every: Duration) -> Fault {
+    async fn at_interval(&self, every: Option<Duration>) -> Fault {
+        let Some(every) = every else { return std::future::pending().await };
         let mut ticks = interval(every.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick comes at once.

@@ -6,6 +6,7 @@
 mod accounts;
 mod clock;
 mod miner;
+mod services;
 
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use secp256k1::SecretKey;
 use crate::NodeHandle;
 
 pub use self::{
-    accounts::{ACCOUNTS, DevAccounts, FUNDS},
-    clock::DevClock,
-    miner::Miner,
+    accounts::{ACCOUNTS, FUNDS},
+    clock::{DevClock, Reading},
+    miner::{Miner, Mode},
+    services::DevServices,
 };
 
 /// What of a development chain can be chosen.
@@ -80,6 +82,7 @@ mod tests {
         let spec = DevConfig { chain_id: 31_337, block_time: None }.spec();
         assert_eq!((spec.params.chain_id, spec.params.network_id), (31_337, 31_337));
         assert_eq!(aurum_evm::check_rules(&spec), Ok(()));
+        assert_eq!(authority().address(), aurum_evm::dev::AUTHORITY);
         assert_eq!(spec.engine.validators, ValidatorsSpec::List(vec![authority().address()]));
         assert_eq!(spec.accounts[&ACCOUNTS[9].0].balance, Some(FUNDS));
     }

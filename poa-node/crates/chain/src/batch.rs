@@ -124,7 +124,7 @@ impl Stages<'_> {
                     let before = if index == 0 { &parent.header } else { blocks[index - 1].header() };
                     let verified =
                         verify::verify(self.rules, blocks[index].clone(), before, validators, pinned, now).ok()?;
-                    recover::recover(verified, self.pool).ok()
+                    recover::recover(verified, self.pool, self.reader.evm.development()).ok()
                 })
                 .collect();
             let good: Vec<_> = prepared.into_iter().map_while(|block| block).collect();

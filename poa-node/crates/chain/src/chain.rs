@@ -16,8 +16,8 @@ use aurum_types::{BlockNumber, ChainSpec, HeaderFormat, Score, SealedBlock};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
-    Authoring, BlockRef, Built, ChainError, EmptyStepError, Fault, Head, HeadChange, ImportError, Observer, View,
-    empty_steps, open, pipeline::Importer, reader::Reader,
+    Authoring, BlockRef, Built, ChainError, Checkpoint, Development, EmptyStepError, Fault, Head, HeadChange,
+    ImportError, Observer, RewindError, View, empty_steps, open, pipeline::Importer, reader::Reader,
 };
 
 /// What a chain is opened with.
@@ -276,6 +276,33 @@ impl Chain {
     pub fn kept_proofs(&self) -> Result<Vec<Certificate>, Fault> {
         let reader = &self.0.reader;
         Ok([reader.newest_certificate()?, reader.justification()?].into_iter().flatten().collect())
+    }
+
+    /// Proof that this is a development chain, if it is one.
+    pub fn development(&self) -> Option<Development> {
+        self.0.reader.evm.development()
+    }
+
+    /// The head and what waits, to be gone back to with [`Self::rewind`].
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint::of(&self.0.reader, &self.0.pool)
+    }
+
+    /// Block 0 of a development chain, to be gone back to with [`Self::rewind`].
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn genesis_checkpoint(&self, _development: Development) -> Result<Checkpoint, Fault> {
+        Checkpoint::genesis(&self.0.reader)
+    }
+
+    /// Takes the head of a development chain back to where it was: the blocks above are no more, not even after a restart,
+    /// and the pool holds what waited then.
+    ///
+    /// # Errors
+    /// [`RewindError`]; the chain is as it was, unless it is a [`Fault`].
+    pub fn rewind(&self, _development: Development, to: &Checkpoint) -> Result<(), RewindError> {
+        self.importer().rewind(to)
     }
 
     pub(crate) fn reader(&self) -> &Reader {

@@ -68,7 +68,9 @@ impl Admission for Doorkeeper {
             return Err(Refusal::GasLimit);
         }
         self.admits_fee(tx, origin, &rules, base_fee, &head, &state)?;
-        if reader.spec.params.eip3607_transition.is_some_and(|from| number >= from) {
+        let development = reader.evm.development();
+        let impersonated = development.is_some_and(|development| development.impersonated(tx.inner()).is_some());
+        if !impersonated && reader.spec.params.eip3607_transition.is_some_and(|from| number >= from) {
             refuse_code(&*state, tx.signer())?;
         }
         let request = PermissionRequest::of(tx.signer(), tx.inner());

@@ -22,10 +22,10 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use alloy::primitives::{Address, B256};
 use aurum_pool::{Origin, Pool, SubmitError};
-use aurum_types::{BlockNumber, Transaction};
+use aurum_types::{BlockNumber, Recovered, Transaction, TransactionError};
 
 use crate::{
-    Chain,
+    Chain, Development,
     readers::{Readers, Rights},
     view::View,
 };
@@ -230,6 +230,23 @@ impl Gate {
         let transactions = sent.into_iter().map(|(_, transaction)| transaction).collect();
         let added = self.chain.pool().add_signed(transactions, Origin::Local);
         added.into_iter().map(|added| added.map(|added| added.hash)).collect()
+    }
+
+    /// Pools a transaction of a development chain that names its sender instead of being signed by it
+    /// ([`Development::impersonation`]). Returns its hash.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; a signed transaction is none of those.
+    pub fn submit_impersonated(
+        &self,
+        _grant: &Grant<Submit>,
+        development: Development,
+        transaction: Transaction,
+    ) -> Result<B256, SubmitError> {
+        let hash = *transaction.tx_hash();
+        let sender = development.impersonated(&transaction).ok_or(TransactionError::InvalidSignature)?;
+        self.chain.pool().add(Recovered::new_unchecked(transaction, sender), Origin::Local)?;
+        Ok(hash)
     }
 
     /// The pool itself, for those who may administer.

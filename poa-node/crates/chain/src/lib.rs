@@ -38,6 +38,7 @@ mod readers;
 mod recent;
 mod recover;
 mod replay;
+mod rewind;
 mod sightings;
 mod snapshot;
 pub mod state_snapshot;
@@ -46,6 +47,7 @@ mod verify;
 pub mod view;
 
 pub use aurum_aura::certificate;
+pub use aurum_evm::dev::{Development, Edit};
 pub use aurum_evm::{
     BlockEnv, BlockTraces, CallOutcome, CallRequest, Cancel, Denial, NodePermission, ParityCall, Reward, RewardKind,
     SimulatedCall, SimulationMode, TraceError, TraceLimits, Which,
@@ -62,5 +64,6 @@ pub use self::{
     head::{BlockRef, Head, HeadChange},
     node_permission::NodeDecision,
     observe::{Observation, Observer, Seen},
+    rewind::{Checkpoint, RewindError},
     view::View,
 };

@@ -137,7 +137,7 @@ fn backlog(recent: &Recent) -> u64 {
 /// Persists one batch of what is due, whole or not at all. Returns whether there was anything.
 ///
 /// The caller holds the writer, so the persisted tip cannot be unwound meanwhile; the head may move on.
-fn persist_due(reader: &Reader, writer: &mut Writer) -> Result<bool, Fault> {
+pub(crate) fn persist_due(reader: &Reader, writer: &mut Writer) -> Result<bool, Fault> {
     let (blocks, tip, anchor) = {
         let recent = reader.recent();
         let Some(to) = due(&recent) else { return Ok(false) };

@@ -44,7 +44,7 @@ pub(crate) struct Importer {
     pub(crate) reader: Arc<Reader>,
     rules: Rules,
     pub(crate) persist: Persist,
-    pool: Option<Pool>,
+    pub(crate) pool: Option<Pool>,
     bad: LruCache<B256, String>,
     head: watch::Sender<Head>,
     events: broadcast::Sender<Arc<HeadChange>>,
@@ -335,7 +335,7 @@ impl Importer {
         let pinned = self.reader.spec.params.fork;
         let verified = verify::verify(&self.rules, block, &parent.header, validators, pinned, now)?;
         uncles::verify(&self.reader, &self.rules, verified.sealed(), parent, now)?;
-        Ok((recover::recover(verified, self.pool.as_ref())?, built))
+        Ok((recover::recover(verified, self.pool.as_ref(), self.reader.evm.development())?, built))
     }
 
     /// Notes who sealed the block and tells the observer, of what was sent or made now.
@@ -442,7 +442,7 @@ impl Importer {
         Ok(head)
     }
 
-    fn bodies(&self, blocks: &[BlockRef]) -> Result<Vec<Arc<CommittedBlock>>, Fault> {
+    pub(crate) fn bodies(&self, blocks: &[BlockRef]) -> Result<Vec<Arc<CommittedBlock>>, Fault> {
         let in_tree = |at: &BlockRef| self.reader.recent().node(at.hash).and_then(|node| node.block.clone());
         blocks.iter().map(|at| in_tree(at).map_or_else(|| replay::reload(&self.reader, at.hash), Ok)).collect()
     }

@@ -199,6 +199,9 @@ impl<I: Look> BlockRunner<I> {
             guard.begin(Sent::transaction(sender, tx, mask));
         }
         self.machine.exempt_from_base_fee(zero_price && self.rules.zero_price_is_exempt());
+        let development = self.evm.development();
+        let impersonated = development.is_some_and(|development| development.impersonated(tx).is_some());
+        self.machine.admit_senders_with_code(impersonated || !self.rules.reject_senders_with_code);
         let (result, state) =
             self.machine.transact(transaction::tx_env(&self.rules, sender, tx)).map_err(|refused| match refused {
                 Refused::Invalid(error) => PushError::Invalid(error),
@@ -208,6 +211,9 @@ impl<I: Look> BlockRunner<I> {
         seen(&mut self.machine, &outcome)?;
         let ResultAndState { result, state } = outcome;
         self.machine.commit(state, CleanUp::Transaction).map_err(EvmError::Fault)?;
+        if let Some(development) = development.filter(|_| result.is_success()) {
+            development.apply(sender, tx, self.machine.state()).map_err(EvmError::Fault)?;
+        }
         self.gas_used = self.gas_used.saturating_add(result.tx_gas_used());
         let outcome = match (form, roots) {
             (ReceiptForm::Status, _) => ReceiptOutcome::Status(result.is_success()),

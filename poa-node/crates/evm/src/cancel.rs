@@ -46,9 +46,10 @@ impl PartialEq for Cancel {
 
 /// JUMPDEST of a call that can be cancelled. Its gas is in the table.
 pub(crate) fn jumpdest(context: InstructionContext<'_, Context, EthInterpreter>) -> InstructionExecResult {
-    if !context.host.journaled_state.database.is_cancelled() {
+    let InstructionContext { host, .. } = context;
+    if !host.journaled_state.database.is_cancelled() {
         return Ok(());
     }
-    *context.host.error() = Err(ContextError::Custom(CANCELLED.to_owned()));
+    *host.error() = Err(ContextError::Custom(CANCELLED.to_owned()));
     Err(InstructionResult::FatalExternalError)
 }

@@ -24,6 +24,7 @@ mod builder;
 mod call;
 mod cancel;
 mod database;
+pub mod dev;
 mod engine;
 mod env;
 mod error;

@@ -167,6 +167,11 @@ impl<I: Look> Machine<I> {
         self.evm.ctx.cfg.disable_base_fee = exempt;
     }
 
+    /// Lets contracts send the next transaction, or not (EIP-3607).
+    pub(crate) fn admit_senders_with_code(&mut self, admit: bool) {
+        self.evm.ctx.cfg.disable_eip3607 = admit;
+    }
+
     /// Runs a transaction. Nothing is changed before [`Self::commit`] is given what it returns.
     pub(crate) fn transact(&mut self, tx: TxEnv) -> Result<(ExecutionResult, EvmState), Refused> {
         self.state().expect_sender(tx.caller);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::B256;
-use aurum_chain::{Admin, Denied, Gate, Grant, Identity, Read, Submit, SubmitError, View};
+use aurum_chain::{Admin, Denied, Development, Gate, Grant, Identity, Read, Submit, SubmitError, View};
 use aurum_types::{BlockNumber, Transaction, recover_sender};
 
 use crate::{
@@ -35,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) apis: Apis,
     pub(crate) client_version: String,
     pub(crate) metrics: Arc<RpcMetrics>,
+    /// Different in each run.
+    pub(crate) instance: B256,
     /// Height when this run of the node began.
     pub(crate) started_at: BlockNumber,
     /// Longest step of the chain.
@@ -77,6 +79,7 @@ impl Context {
             apis,
             client_version,
             metrics,
+            instance: B256::random(),
             started_at,
             step: Duration::from_secs(step),
         }
@@ -113,6 +116,21 @@ impl Context {
         if let Failure::NotPermitted(denied) = failure {
             self.metrics.permission_denied(&denied.reason);
         }
+    }
+
+    /// Pools a transaction of a development chain that names its sender, for the holder of a grant.
+    pub(crate) fn submit_impersonated(
+        &self,
+        grant: &Grant<Submit>,
+        development: Development,
+        transaction: Transaction,
+    ) -> Answer<B256> {
+        self.gate.submit_impersonated(grant, development, transaction).map_err(|error| self.refusal(error))
+    }
+
+    /// Takes a transaction out of the pool, for the holder of a grant; whether it was there.
+    pub(crate) fn drop_transaction(&self, grant: &Grant<Admin>, hash: B256) -> bool {
+        self.gate.admin_pool(grant).remove(hash, "dropped on request").is_some()
     }
 
     /// Refuses another account's transaction where the listener takes everybody's own only. Recovers the sender once more

@@ -62,7 +62,7 @@ mod work;
 pub use self::{
     access::{Access, ListenerConfig},
     config::{Apis, Hosts, Limits, NAMESPACES, Origins, Readiness, RpcConfig, UnknownApi},
-    dev::{DevApi, DevError},
+    dev::{DevApi, DevError, Mining},
     error::Failure,
     finality::{
         CertificateJson, CertificateStepJson, CheckpointJson, EquivocationJson, FinalityApi, FinalityStatusJson,

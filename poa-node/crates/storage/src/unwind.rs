@@ -62,6 +62,34 @@ impl Writer {
         Ok(landing)
     }
 
+    /// Takes persisted blocks off until the tip is `to`, for whose engine state the caller vouches with a snapshot, and
+    /// forgets that any block above it was ever accepted: [`crate::Database::unpersisted`] does not list them again. One
+    /// write, durable. The state tree is empty. Only for chains that may be rewritten.
+    ///
+    /// # Errors
+    /// [`StorageError::UnwindTooDeep`] where history does not reach, and when the disk fails.
+    pub fn rewind_to(&mut self, to: BlockNumber, engine: &[u8]) -> Result<Tip, StorageError> {
+        let core = Arc::clone(&self.core);
+        let old = core.overlay().tip().ok_or(StorageError::NoGenesis)?;
+        let oldest = core.history_floor();
+        if to < oldest {
+            return Err(StorageError::UnwindTooDeep { to, oldest });
+        }
+        if to >= old.number {
+            return Ok(old);
+        }
+        let landing = Tip { number: to, hash: self.canonical(to)? };
+        let mut batch = Batch::new(&core.rocks);
+        self.take_off(old, landing, &mut batch)?;
+        batch.put::<tables::Engines>(&to, &Bytes::copy_from_slice(engine));
+        for record in core.rocks.scan::<tables::Arrivals>(&(to + 1).to_bytes(), &[]) {
+            let (key, _) = record?;
+            batch.delete::<tables::Arrivals>(&key);
+        }
+        self.land(old, landing, batch, |overlay, grown| overlay.reset(landing, grown))?;
+        Ok(landing)
+    }
+
     /// Writes a batch that takes the blocks above `landing` off, with the trie of `landing` where the one in the tables is
     /// of a block above it, and moves the tip.
     fn land(

@@ -11,9 +11,9 @@ use alloy_rpc_types_trace::{
     parity::{TraceResults, TraceType},
 };
 use aurum_evm::{BlockEnv, BlockTraces, CallOutcome, CallRequest, Evm, ParityCall, Replay, TraceLimits, Which};
-use aurum_types::StateReader;
+use aurum_types::{SealedBlock, StateReader, recover_sender};
 
-use super::{BlockView, View};
+use super::{BlockView, StoredBlock, View};
 use crate::{ReadError, reader::Reader};
 
 /// A block of the chain with everything that is needed to run it again.
@@ -114,6 +114,37 @@ impl View {
             begin,
             evm: reader.evm().clone(),
         }))
+    }
+
+    /// A block that need not be of the chain, if its parent is, to be run on its parent's state; its bytes are those of
+    /// `debug_getRawBlock`.
+    ///
+    /// # Errors
+    /// [`ReadError::Arguments`] for bytes that are no block, for one whose parent is not here, and for transactions that
+    /// nobody signed; [`ReadError::NoState`].
+    pub fn trace_raw(&self, bytes: &[u8]) -> Result<TraceView, ReadError> {
+        let reader = self.reader();
+        let arguments = |reason: String| ReadError::Arguments(reason);
+        let sealed = SealedBlock::decode(bytes, &reader.format)
+            .map_err(|error| arguments(format!("could not decode block: {error}")))?;
+        let parent_hash = sealed.header().parent_hash;
+        let parent = reader.header(parent_hash)?.ok_or_else(|| arguments(format!("parent {parent_hash} not found")))?;
+        let state = reader.state_at(parent_hash)?.ok_or(ReadError::NoState(parent_hash))?;
+        let development = reader.evm().development();
+        let block = sealed.block();
+        let senders = block.transactions.iter().map(|tx| {
+            let named = development.and_then(|development| development.impersonated(tx));
+            named.map_or_else(|| recover_sender(tx), Ok)
+        });
+        let senders = senders.collect::<Result<Vec<_>, _>>().map_err(|error| arguments(error.to_string()))?;
+        let stored = StoredBlock { hash: sealed.hash(), block: block.clone(), senders, receipts: Vec::new() };
+        Ok(TraceView {
+            block: BlockView::stored(stored, None, reader.spec.params.gas_free),
+            parent: state,
+            parent_env: BlockEnv::of(&parent),
+            begin: reader.begins_epoch(parent_hash, parent.number),
+            evm: reader.evm().clone(),
+        })
     }
 
     /// What a tracer of geth says of a call on the state after a block.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
-    primitives::B256,
+    primitives::{B256, Bytes},
     rpc::types::TransactionRequest,
 };
 use alloy_rpc_types_trace::geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace, TraceResult};
@@ -20,6 +20,7 @@ use crate::{
 
 pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
     methods.add_long("debug_traceTransaction", transaction)?;
+    methods.add_long("debug_traceBlock", raw_block)?;
     methods.add_long("debug_traceBlockByNumber", block_by_number)?;
     methods.add_long("debug_traceBlockByHash", block_by_hash)?;
     methods.add_long("debug_traceCall", call)
@@ -31,13 +32,13 @@ fn transaction(
     (hash, options): (B256, Option<GethDebugTracingOptions>),
 ) -> Answer<GethTrace> {
     let options = options.unwrap_or_default();
-    let (block, index) = locate(&context.view(grant), hash)?.ok_or_else(|| unknown_transaction(hash))?;
+    let (block, index) = locate(&context.view(grant), hash)?.ok_or_else(unknown_transaction)?;
     let mut traces = block.geth(Which::One(index), &options, limits(context, options.timeout.as_deref())?)?;
-    traces.pop().ok_or_else(|| unknown_transaction(hash))
+    traces.pop().ok_or_else(unknown_transaction)
 }
 
 /// geth's words.
-fn unknown_transaction(_: B256) -> Failure {
+fn unknown_transaction() -> Failure {
     Failure::Server("transaction not found".to_owned())
 }
 
@@ -66,9 +67,23 @@ fn block_by_hash(
     block(context, &context.view(grant), hash.into(), options)
 }
 
+/// Of RLP, whose parent is here.
+fn raw_block(
+    context: &Context,
+    grant: &Grant<Read>,
+    (rlp, options): (Bytes, Option<GethDebugTracingOptions>),
+) -> Answer<BlockTrace> {
+    let block = context.view(grant).trace_raw(&rlp)?;
+    trace(context, &block, options)
+}
+
 fn block(context: &Context, view: &View, id: BlockId, options: Option<GethDebugTracingOptions>) -> Answer<BlockTrace> {
-    let options = options.unwrap_or_default();
     let block = view.trace(id)?.ok_or(Failure::UnknownBlock)?;
+    trace(context, &block, options)
+}
+
+fn trace(context: &Context, block: &TraceView, options: Option<GethDebugTracingOptions>) -> Answer<BlockTrace> {
+    let options = options.unwrap_or_default();
     let traces = block.geth(Which::All, &options, limits(context, options.timeout.as_deref())?)?;
     let hashes = block.block().transactions().iter().map(|tx| *tx.tx_hash());
     Ok(traces.into_iter().zip(hashes).map(|(result, hash)| TraceResult::new_success(result, Some(hash))).collect())

@@ -21,7 +21,7 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
     methods.add("eth_getTransactionCount", transaction_count)?;
     methods.add("eth_getCode", code)?;
     methods.add("eth_getStorageAt", storage_at)?;
-    methods.add("eth_getProof", proof)
+    methods.add_long("eth_getProof", proof)
 }
 
 /// The state a request means; the latest one where it says nothing.
@@ -66,7 +66,14 @@ fn proof(
         return Err(Failure::Limit(format!("{} slots asked for, at most {most} in one proof", keys.len())));
     }
     let slots: Vec<_> = keys.iter().copied().map(slot_number).collect();
-    let proof = context.view(grant).proof(id.unwrap_or_default(), address, &slots)?;
+    let view = context.view(grant);
+    let at = view.resolve(id.unwrap_or_default())?.ok_or(Failure::UnknownBlock)?;
+    let (back, most) = (view.head().latest.number.saturating_sub(at.number), context.limits.proof_blocks);
+    if back > most {
+        let number = at.number;
+        return Err(Failure::Limit(format!("block {number} is {back} below the latest, proofs go back {most} blocks")));
+    }
+    let proof = view.proof(at.hash.into(), address, &slots)?;
     Ok(proof_json(proof, keys))
 }
 

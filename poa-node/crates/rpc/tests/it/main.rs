@@ -6,6 +6,8 @@ mod access;
 mod common;
 mod explained;
 mod fast;
+mod fuzz;
+mod limits;
 mod news;
 mod reads;
 mod sends;

@@ -16,7 +16,8 @@ use alloy::{
     rpc::types::TransactionRequest,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use aurum_rpc::{DevApi, DevError, Services};
+use aurum_chain::{Development, Edit};
+use aurum_rpc::{DevApi, DevError, Mining, Services};
 use aurum_types::Transaction;
 use serde_json::json;
 
@@ -204,8 +205,40 @@ impl DevApi for Dev {
         Err(DevError::Past { seconds, head: 9 })
     }
 
-    fn mine(&self, _blocks: u64) -> Result<(), DevError> {
+    fn mine(&self, _blocks: u64, _apart: Option<u64>) -> Result<(), DevError> {
         Err(DevError::Mining("the test mines".to_owned()))
+    }
+
+    fn mining(&self) -> Mining {
+        Mining { automine: false, interval: None }
+    }
+
+    fn set_mining(&self, _mining: Mining) {}
+
+    fn edit(&self, _edit: Edit) -> Result<(), DevError> {
+        Err(DevError::OtherAuthority)
+    }
+
+    fn impersonate(&self, _account: Address) -> Result<(), DevError> {
+        Err(DevError::OtherAuthority)
+    }
+
+    fn stop_impersonating(&self, _account: Address) {}
+
+    fn impersonates(&self, _account: Address) -> Option<Development> {
+        None
+    }
+
+    fn snapshot(&self) -> Result<u64, DevError> {
+        Err(DevError::OtherAuthority)
+    }
+
+    fn revert(&self, _snapshot: u64) -> Result<bool, DevError> {
+        Err(DevError::OtherAuthority)
+    }
+
+    fn reset(&self) -> Result<(), DevError> {
+        Err(DevError::OtherAuthority)
     }
 }
 

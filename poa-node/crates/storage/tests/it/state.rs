@@ -459,3 +459,28 @@ fn a_fork_below_the_tip_lives_on_history_until_it_is_forgotten() {
     assert!(tree.state_at(late.hash).unwrap().is_none());
     assert!(tree.is_empty());
 }
+
+#[test]
+fn blocks_above_a_rewind_are_not_offered_for_replay_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (database, mut writer, tree) = open(directory.path());
+    let mut chain = vec![genesis()];
+    for seed in 1..=12 {
+        let link = grow(&mut writer, &tree, &chain[chain.len() - 1], seed);
+        chain.push(link);
+    }
+    let fork = grow(&mut writer, &tree, &chain[11], 77);
+    writer.advance(&tree.path(chain[10].hash), b"").unwrap();
+    assert_eq!(database.unpersisted().unwrap().len(), 3);
+    assert_eq!(writer.rewind_to(4, b"engine 4").unwrap().hash, chain[4].hash);
+    assert!(tree.is_empty());
+    assert_eq!(database.unpersisted().unwrap(), vec![]);
+    chain[..=4].iter().for_each(|link| check_state(&tree, link));
+    assert!(tree.state_at(fork.hash).unwrap().is_none());
+    assert_eq!(writer.recompute_root().unwrap(), chain[4].header.state_root);
+    // The very same block may come again, and is listed again.
+    grow(&mut writer, &tree, &chain[4], 5);
+    let listed = database.unpersisted().unwrap();
+    assert_eq!(listed.iter().map(|block| block.hash).collect::<Vec<_>>(), vec![chain[5].hash]);
+    assert_eq!(database.engine().unwrap().unwrap().as_ref(), b"engine 4");
+}

@@ -1,6 +1,9 @@
 //! A development chain as a client meets it: accounts, blocks on demand, bursts, restarts.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod edits;
+mod snapshots;
+
 use std::{path::Path, time::Duration};
 
 use poa_node::{

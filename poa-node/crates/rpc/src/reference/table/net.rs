@@ -1,0 +1,33 @@
+//! The network in a word.
+
+use super::{Like::*, Method, Section};
+
+pub(super) const SECTION: Section = Section {
+    title: "net",
+    methods: &[
+        Method {
+            name: "net_listening",
+            params: &[],
+            result: "Boolean",
+            text: "Whether others can connect.",
+            like: Geth,
+            dev: false,
+        },
+        Method {
+            name: "net_peerCount",
+            params: &[],
+            result: "Quantity",
+            text: "Number of connected nodes.",
+            like: Geth,
+            dev: false,
+        },
+        Method {
+            name: "net_version",
+            params: &[],
+            result: "String",
+            text: "Network id, decimal.",
+            like: Geth,
+            dev: false,
+        },
+    ],
+};

@@ -1,0 +1,41 @@
+//! Permissions and their reasons.
+
+use super::{Like::*, Method, Section};
+
+pub(super) const SECTION: Section = Section {
+    title: "perm",
+    methods: &[
+        Method {
+            name: "perm_check",
+            params: &[("message", "Call"), ("block?", "Block")],
+            result: "Boolean",
+            text: "Whether a transaction with these fields would be permitted.",
+            like: Own,
+            dev: false,
+        },
+        Method {
+            name: "perm_explain",
+            params: &[("message", "Call"), ("block?", "Block")],
+            result: "Object",
+            text: "The same with the rule, what is needed and there, and who can grant it.",
+            like: Own,
+            dev: false,
+        },
+        Method {
+            name: "perm_getPermissions",
+            params: &[("account", "Address"), ("block?", "Block")],
+            result: "Object",
+            text: "An account's rights.",
+            like: Own,
+            dev: false,
+        },
+        Method {
+            name: "perm_whyTransaction",
+            params: &[("hash", "Hash")],
+            result: "Object",
+            text: "What became of a transaction: `unknown`, `refused`, `pending`, `queued`, `replaced`, `dropped`, `mined` or `reverted`, and why.",
+            like: Own,
+            dev: false,
+        },
+    ],
+};

@@ -1,0 +1,25 @@
+//! The node in a word.
+
+use super::{Like::*, Method, Section};
+
+pub(super) const SECTION: Section = Section {
+    title: "web3",
+    methods: &[
+        Method {
+            name: "web3_clientVersion",
+            params: &[],
+            result: "String",
+            text: "What this node is.",
+            like: Geth,
+            dev: false,
+        },
+        Method {
+            name: "web3_sha3",
+            params: &[("data", "Bytes")],
+            result: "Hash",
+            text: "Keccak-256.",
+            like: Geth,
+            dev: false,
+        },
+    ],
+};

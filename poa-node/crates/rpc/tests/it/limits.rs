@@ -1,0 +1,74 @@
+//! Limits of work: what is given up, and what is refused before it begins.
+
+use std::time::Duration;
+
+use crate::common::{
+    Server, config,
+    kit::{Kit, key, transaction},
+    store,
+};
+use alloy::primitives::{Address, TxKind, hex};
+use aurum_rpc::{Limits, RpcConfig};
+use serde_json::{Value, json};
+
+async fn limited(limits: Limits) -> Server {
+    Server::with(Kit::new(1), RpcConfig { limits, ..config() }, |services| services).await
+}
+
+/// JUMPDEST PUSH1 0 JUMP.
+fn endless() -> Vec<u8> {
+    hex!("5b600056").to_vec()
+}
+
+/// Calls itself with all its gas, again and again, and has no JUMPDEST.
+fn recursive() -> Vec<u8> {
+    // PUSH1 0 ×5, ADDRESS, GAS, CALL, POP.
+    hex!("60006000600060006000305af150").repeat(50)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_past_its_time_frees_its_worker() {
+    // As much gas as would take years: only giving up ends these.
+    let limits =
+        Limits { workers: 1, call_gas: u64::MAX / 4, request_time: Duration::from_millis(300), ..Limits::default() };
+    let server = limited(limits).await;
+    for code in [endless(), recursive()] {
+        let target = Address::repeat_byte(0x77);
+        let overrides = json!({ target.to_string(): { "code": alloy::hex::encode_prefixed(&code) } });
+        let refused = server.call("eth_call", json!([{ "to": target }, "latest", overrides])).await.unwrap_err();
+        assert_eq!((&refused["code"], &refused["data"]["reason"]), (&json!(-32005), &json!("TIME_LIMIT")));
+        // The only worker answers this.
+        server.ok("eth_getBalance", json!([target, "latest"])).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proofs_of_old_blocks_are_refused() {
+    let server = limited(Limits { proof_blocks: 2, ..Limits::default() }).await;
+    for _ in 0..4 {
+        server.mine(&[]);
+    }
+    let account = Address::repeat_byte(1);
+    server.ok("eth_getProof", json!([account, [], "0x2"])).await;
+    let refused = server.call("eth_getProof", json!([account, [], "0x1"])).await.unwrap_err();
+    assert_eq!(refused["code"], -32005);
+    assert!(refused["message"].as_str().unwrap().contains("3 below the latest"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_is_given_is_traced_like_the_one_that_is_stored() {
+    let server = Server::start(Kit::new(1)).await;
+    let contract = server.deploy(0, &store());
+    server.mine(&[transaction(&key(0), 1, TxKind::Call(contract), 0, vec![7; 32].into())]);
+    let raw = server.ok("debug_getRawBlock", json!(["latest"])).await;
+    let tracer = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
+    let given = server.ok("debug_traceBlock", json!([raw, tracer])).await;
+    assert_eq!(given, server.ok("debug_traceBlockByNumber", json!(["latest", tracer])).await);
+    assert_eq!(given.as_array().map(Vec::len), Some(1));
+
+    let raw: String = serde_json::from_value(raw).unwrap();
+    let orphan = server.call("debug_traceBlock", json!([raw.replacen("a0", "a1", 1)])).await.unwrap_err();
+    assert_eq!(orphan["code"], -32602, "{orphan}");
+    let garbage: Value = server.call("debug_traceBlock", json!(["0xc0"])).await.unwrap_err();
+    assert!(garbage["message"].as_str().unwrap().starts_with("could not decode block"), "{garbage}");
+}
