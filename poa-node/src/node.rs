@@ -293,7 +293,7 @@ impl Drop for NodeHandle {
 }
 
 /// Runs `work` where it may block.
-async fn blocking<T: Send + 'static, E: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static, E: Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
     match task::spawn_blocking(work).await {

@@ -15,10 +15,10 @@ use aurum_network::{
 };
 use aurum_pool::{Admission, Origin, Pool, PoolConfig, Refusal};
 use aurum_types::{Account, BlockNumber, ChainSpec, Recovered, Score, SealedBlock, Transaction};
-use tokio::{task, time};
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use crate::commands::chain::Genesis;
+use crate::{commands::chain::Genesis, node::blocking};
 
 /// How long offers are waited for before the chain is synced from its first block.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -158,15 +158,6 @@ enum TakeError {
     Disk(#[from] io::Error),
     #[error("{0:#}")]
     Genesis(anyhow::Error),
-}
-
-async fn blocking<T: Send + 'static, E: Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E> {
-    match task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
 }
 
 /// A chain of which only the hash of block 0 is known: it gives and takes nothing.
