@@ -125,7 +125,7 @@ pub mod shift {
     /// `bench`, and the program of that name.
     pub const BENCH: u16 = 1_040;
     /// `snapshot_join`.
-    pub const SNAPSHOT_JOIN: u16 = 1_120;
+    pub const SNAPSHOT_JOIN: u16 = 1_130;
     /// All of them.
     pub const ALL: [u16; 11] =
         [ROUNDTRIP, FAULTS, CLIENTS, MEMBERSHIP, RESTART, BROWSER, MAKE_UP, README, CERTIFICATES, BENCH, SNAPSHOT_JOIN];
