@@ -130,7 +130,7 @@ mod tests {
     fn a_clock_that_was_turned_back_goes_on_from_the_reading() {
         let clock = DevClock::new(Duration::ZERO);
         clock.advance(DAY);
-        let (reading, then) = (clock.read(), clock.now());
+        let (then, reading) = (clock.now(), clock.read());
         clock.advance(DAY);
         clock.raise(then + DAY * 9);
         clock.pin(then + DAY * 10);
