@@ -2,7 +2,7 @@
 
 use std::{collections::hash_map::Entry, io, sync::Arc};
 
-use alloy::primitives::map::AddressMap;
+use alloy::primitives::map::{AddressMap, AddressSet};
 use aurum_types::{Account, Recovered, Transaction};
 
 use crate::{Added, Departure, Origin, PoolError, Pooled, Refusal, journal::encode_record, lanes::Lanes, pool::Shared};
@@ -66,20 +66,18 @@ impl Shared {
         // What an earlier one of the batch changes is seen only when it is in its place: another of the same sender, or
         // any that makes others yield.
         let may_evict = lanes.may_evict(candidates.len(), bytes);
-        for index in 0..candidates.len() {
-            let tx = &candidates[index].tx;
+        let mut earlier = AddressSet::default();
+        for Candidate { tx, refused, .. } in candidates {
             let have = tx.encoded_len();
-            let refused = if limited && have > limit {
+            *refused = if limited && have > limit {
                 Some(Refusal::Oversized { have, limit }.into())
             } else {
-                let earlier = || candidates[..index].iter().filter(|candidate| candidate.refused.is_none());
-                let is_certain = |_: &PoolError| {
-                    earlier().next().is_none()
-                        || !may_evict && earlier().all(|candidate| candidate.tx.sender() != tx.sender())
-                };
-                lanes.check_room(tx, limited).err().filter(is_certain)
+                let is_certain = earlier.is_empty() || !may_evict && !earlier.contains(&tx.sender());
+                lanes.check_room(tx, limited).err().filter(|_| is_certain)
             };
-            candidates[index].refused = refused;
+            if refused.is_none() {
+                earlier.insert(tx.sender());
+            }
         }
         lanes.heads
     }
