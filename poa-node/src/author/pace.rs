@@ -1,8 +1,9 @@
 //! How large a block of ours may be: no larger than what everybody finishes in time (tail of building, announcement,
 //! import by the others), as far as the blocks before have shown.
 //!
-//! Multiplicative in both directions: a block that took too long bounds the next ones in proportion, at most by half; one
-//! near the bound that was done in time raises it by a quarter. Small blocks say nothing: what delays them is not their size.
+//! In proportion in both directions: a block that took too long bounds the next ones, at most by half; one near the bound
+//! that was done early raises it, at most to the double, so that a bound which a busy moment left does not outlast it by
+//! more than a few steps. Small blocks say nothing: what delays them is not their size.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -71,7 +72,11 @@ fn next(most: u64, gas: u64, took: Duration, goal: Duration) -> u64 {
         return most.min(bound);
     }
     let is_near_bound = gas >= most - most / 4;
-    if is_near_bound { most.saturating_add(most / 4) } else { most }
+    if !is_near_bound {
+        return most;
+    }
+    let in_time = u128::from(most) * goal.as_micros() / took.as_micros().max(1);
+    u64::try_from(in_time).unwrap_or(u64::MAX).min(most.saturating_mul(2))
 }
 
 #[cfg(test)]
@@ -100,7 +105,8 @@ mod tests {
     #[test]
     fn only_blocks_near_the_bound_raise_it_and_small_ones_never_lower_it() {
         let goal = ms(500);
-        assert_eq!(next(80_000_000, 60_000_000, ms(10), goal), 100_000_000);
+        assert_eq!(next(80_000_000, 60_000_000, ms(400), goal), 100_000_000, "in proportion");
+        assert_eq!(next(80_000_000, 60_000_000, ms(10), goal), 160_000_000, "at most to the double");
         assert_eq!(next(80_000_000, 59_000_000, ms(10), goal), 80_000_000);
         assert_eq!(next(80_000_000, LEAST - 1, ms(9_000), goal), 80_000_000);
         assert_eq!(next(80_000_000, LEAST, ms(9_000), goal), LEAST, "never below it");

@@ -1,8 +1,8 @@
-//! Transactions that arrive from peers, on a blocking thread.
+//! Transactions that arrive from peers, on the pool's threads.
 
 use std::{
     num::NonZeroUsize,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -11,10 +11,10 @@ use aurum_pool::{Origin, Pool, PoolError, SubmitError};
 use aurum_types::{TransactionError, decode_transaction};
 use lru::LruCache;
 
-use crate::message::Wanted;
+use crate::{known::Known, message::Wanted};
 
-/// Transactions that were pooled or mined not long ago and are not wanted again.
-const RECENT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// Transactions that were pooled or mined not long ago and are not wanted again, at least.
+const RECENT: usize = 65_536;
 /// Transactions asked for and not yet there.
 const ASKED: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 /// After which another peer's offer of the same is taken.
@@ -23,21 +23,17 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Inbox {
     pool: Pool,
-    recent: Mutex<LruCache<B256, ()>>,
+    recent: Mutex<Known>,
     asked: Mutex<LruCache<B256, Instant>>,
 }
 
 impl Inbox {
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool, recent: Mutex::new(LruCache::new(RECENT)), asked: Mutex::new(LruCache::new(ASKED)) }
+        Self { pool, recent: Mutex::new(Known::new(RECENT)), asked: Mutex::new(LruCache::new(ASKED)) }
     }
 
-    fn is_recent(&self, hash: &B256) -> bool {
-        self.recent.lock().expect("nothing panics while holding it").contains(hash)
-    }
-
-    fn note_recent(&self, hash: B256) {
-        self.recent.lock().expect("nothing panics while holding it").put(hash, ());
+    fn recent(&self) -> MutexGuard<'_, Known> {
+        self.recent.lock().expect("nothing panics while holding it")
     }
 
     /// Pools what is new, senders recovered in parallel.
@@ -49,16 +45,21 @@ impl Inbox {
         let mut new = Vec::with_capacity(transactions.len());
         for bytes in transactions {
             match decode_transaction(bytes) {
-                Ok(tx) if self.is_recent(tx.tx_hash()) => {}
                 Ok(tx) => new.push(tx),
                 Err(error) => malformed = Err(error),
             }
         }
+        {
+            let recent = self.recent();
+            new.retain(|tx| !recent.contains(tx.tx_hash()));
+        }
         let hashes: Vec<B256> = new.iter().map(|tx| *tx.tx_hash()).collect();
-        for (hash, result) in hashes.into_iter().zip(self.pool.add_signed(new, Origin::Network)) {
+        let results = self.pool.add_signed(new, Origin::Network);
+        let mut recent = self.recent();
+        for (hash, result) in hashes.into_iter().zip(results) {
             match result {
                 Ok(_) | Err(SubmitError::Pool(PoolError::AlreadyKnown | PoolError::NonceTooLow { .. })) => {
-                    self.note_recent(hash);
+                    recent.put(hash);
                 }
                 Err(SubmitError::Transaction(error)) => malformed = Err(error),
                 Err(SubmitError::Pool(error)) if error.is_fault() => {
@@ -74,11 +75,15 @@ impl Inbox {
     /// Which of the offered are wanted.
     pub(crate) fn want(&self, offered: &[B256]) -> Wanted {
         let now = Instant::now();
+        let mut new: Vec<(usize, &B256)> = offered.iter().enumerate().collect();
+        {
+            let recent = self.recent();
+            new.retain(|(_, hash)| !recent.contains(hash));
+        }
+        new.retain(|(_, hash)| self.pool.get(**hash).is_none());
         let mut asked = self.asked.lock().expect("nothing panics while holding it");
-        let places = offered
-            .iter()
-            .enumerate()
-            .filter(|(_, hash)| self.pool.get(**hash).is_none() && !self.is_recent(hash))
+        let places = new
+            .into_iter()
             .filter(|(_, hash)| {
                 let waiting = asked.peek(*hash).is_some_and(|at| now.duration_since(*at) < ASK_AGAIN);
                 if !waiting {

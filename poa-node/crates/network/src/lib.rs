@@ -29,6 +29,7 @@ mod gate;
 mod gossip;
 mod handle;
 mod inbox;
+mod known;
 mod message;
 mod metrics;
 mod peer;

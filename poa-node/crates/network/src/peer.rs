@@ -1,11 +1,8 @@
 //! What the switch remembers about one connected peer.
 
-use std::{num::NonZeroUsize, time::Instant};
+use std::time::Instant;
 
-use alloy::primitives::B256;
-use lru::LruCache;
-
-use crate::{Head, NodeId, gossip::TxLane, message::Status};
+use crate::{Head, NodeId, gossip::TxLane, known::Known, message::Status};
 
 /// Misbehaviour at which a peer is disconnected and banned.
 pub(crate) const LIMIT: u32 = 100;
@@ -25,8 +22,8 @@ pub(crate) const ANNOUNCING: usize = 8;
 /// Messages of the engine on their way to one peer. It misses what comes beyond them.
 pub(crate) const GOSSIPING: usize = 64;
 
-const KNOWN_GOSSIP: NonZeroUsize = NonZeroUsize::new(2_048).expect("not zero");
-const KNOWN_BLOCKS: NonZeroUsize = NonZeroUsize::new(1_024).expect("not zero");
+const KNOWN_GOSSIP: usize = 2_048;
+const KNOWN_BLOCKS: usize = 1_024;
 
 /// Admits a number of requests per second, with bursts.
 #[derive(Debug)]
@@ -57,6 +54,8 @@ impl Bucket {
 
 #[derive(Debug)]
 pub(crate) struct Peer {
+    /// Counts the connections this node has made: another one for each.
+    pub(crate) number: u32,
     pub(crate) node: NodeId,
     pub(crate) address: String,
     pub(crate) inbound: bool,
@@ -68,11 +67,11 @@ pub(crate) struct Peer {
     pub(crate) close_at: Option<Instant>,
     pub(crate) penalty: u32,
     pub(crate) timeouts: u32,
-    pub(crate) known_blocks: LruCache<B256, ()>,
+    pub(crate) known_blocks: Known,
     pub(crate) announcing: usize,
     pub(crate) behind: Option<Head>,
     pub(crate) txs: TxLane,
-    pub(crate) known_gossip: LruCache<B256, ()>,
+    pub(crate) known_gossip: Known,
     pub(crate) gossiping: usize,
     pub(crate) gossip_rate: Bucket,
     pub(crate) status_rate: Bucket,
@@ -82,8 +81,9 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(node: NodeId, address: String, inbound: bool) -> Self {
+    pub(crate) fn new(number: u32, node: NodeId, address: String, inbound: bool) -> Self {
         Self {
+            number,
             node,
             address,
             inbound,
@@ -92,11 +92,11 @@ impl Peer {
             close_at: None,
             penalty: 0,
             timeouts: 0,
-            known_blocks: LruCache::new(KNOWN_BLOCKS),
+            known_blocks: Known::new(KNOWN_BLOCKS),
             announcing: 0,
             behind: None,
             txs: TxLane::new(),
-            known_gossip: LruCache::new(KNOWN_GOSSIP),
+            known_gossip: Known::new(KNOWN_GOSSIP),
             gossiping: 0,
             gossip_rate: Bucket::new(500.0),
             status_rate: Bucket::new(2.0),

@@ -10,7 +10,6 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     net::TcpListener,
-    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,7 +26,6 @@ use libp2p::{
     swarm::SwarmEvent,
     tcp, yamux,
 };
-use lru::LruCache;
 use tokio::{
     sync::{Notify, Semaphore, broadcast, mpsc, oneshot},
     time::{MissedTickBehavior, interval},
@@ -40,8 +38,10 @@ use crate::{
     behaviour::Behaviour,
     directory::Directory,
     gate::Gate,
+    gossip::Sent,
     handle,
     inbox::Inbox,
+    known::Known,
     message::{Gossip, Message as _, SyncRequest},
     metrics::Metrics,
     peer::Peer,
@@ -56,14 +56,16 @@ const ANNOUNCE: usize = 64;
 /// Messages of our own engine waiting to be passed on. When full, [`NetworkHandle::gossip`] drops them.
 const GOSSIP: usize = 256;
 /// Messages of the engine that were heard not long ago and are not judged again.
-const HEARD: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
-/// Threads that answer peers or take their transactions at a time; the rest wait, bounded by each peer's open streams.
+const HEARD: usize = 8_192;
+/// Threads that answer peers at a time; the rest wait, bounded by each peer's open streams.
 const SERVING: usize = 4;
+/// Messages with transactions that are taken in at a time; the rest wait likewise.
+const TAKING: usize = 4;
 /// Batches of newly pooled transactions taken in one turn, so that blocks are not kept waiting.
 const POOLED_PER_TURN: usize = 64;
 /// How long newly pooled transactions are gathered for one message to each peer: a message has a stream of its own, which
 /// costs both sides as much as some dozens of transactions in it.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER: Duration = Duration::from_millis(16);
 const TICK: Duration = Duration::from_millis(50);
 const SECOND: Duration = Duration::from_secs(1);
 /// How often transactions that this node answers for and that still wait are offered to everybody again.
@@ -128,6 +130,8 @@ pub(crate) struct Switch {
     source: Arc<dyn BlockSource>,
     pool: Pool,
     peers: HashMap<PeerId, Peer>,
+    /// How many were made so far.
+    connections: u32,
     reserved: Reserved,
     directory: Arc<Directory>,
     metrics: Arc<Metrics>,
@@ -135,14 +139,15 @@ pub(crate) struct Switch {
     announced: Announced,
     parts: announced::Parts,
     serving: Arc<Semaphore>,
+    taking: Arc<Semaphore>,
     tasks: TaskTracker,
     asker: Asker,
     /// Questions of sync on their way.
     asks: HashMap<OutboundRequestId, oneshot::Sender<Option<Vec<u8>>>>,
-    /// Transaction messages on their way, with their hashes.
-    sent_txs: HashMap<OutboundRequestId, (PeerId, Vec<B256>)>,
+    /// Transaction messages on their way.
+    sent_txs: HashMap<OutboundRequestId, (PeerId, Sent)>,
     /// Hashes of messages of the engine that were judged.
-    heard: LruCache<B256, ()>,
+    heard: Known,
     /// Head that was told to everybody last.
     told_head: B256,
     /// Head at which everybody connected was last asked about.
@@ -218,17 +223,19 @@ pub async fn run(
         inbox: Arc::new(Inbox::new(pool.clone())),
         pool,
         peers: HashMap::new(),
+        connections: 0,
         reserved,
         directory: Arc::clone(&directory),
         metrics: Arc::clone(&metrics),
         announced,
         parts,
         serving: Arc::new(Semaphore::new(SERVING)),
+        taking: Arc::new(Semaphore::new(TAKING)),
         tasks: tasks.clone(),
         asker: asker.clone(),
         asks: HashMap::new(),
         sent_txs: HashMap::new(),
-        heard: LruCache::new(HEARD),
+        heard: Known::new(HEARD),
         reoffered_to: 0,
         strangers: HashSet::new(),
         flush_at: None,

@@ -118,4 +118,7 @@ pub enum OpenError {
     /// The state cannot be read, so that journalled transactions cannot be judged.
     #[error("journalled transactions cannot be checked: {0}")]
     Fault(#[source] Refusal),
+    /// The system gives no threads.
+    #[error("threads that take transactions in cannot be started: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
 }

@@ -12,6 +12,8 @@
 //! author at our step   ─▶ Pool::best: price, then arrival; nonce order within a sender
 //! ```
 //!
+//! Transactions come in on threads of the pool's own, which yield to those that build and import blocks.
+//!
 //! What was accepted is not dropped silently: a full pool refuses at once, only transactions of *other nodes'* users that
 //! wait behind a nonce gap make room for others, and [`Pool::departure`] tells why a transaction left.
 //!
@@ -29,6 +31,7 @@ mod pool;
 mod pooled;
 mod senders;
 mod signed;
+mod threads;
 
 pub use admission::{Admission, Denied, Origin, Refusal};
 pub use best::Best;
@@ -37,3 +40,4 @@ pub use error::{OpenError, PoolError};
 pub use pool::{Added, HeadChange, Newly, Pool};
 pub use pooled::{Content, Departure, Pooled, Status};
 pub use signed::SubmitError;
+pub use threads::yield_to_blocks;

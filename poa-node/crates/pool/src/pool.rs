@@ -13,12 +13,12 @@ use alloy::primitives::{
     map::{AddressSet, B256Set},
 };
 use aurum_types::{Account, Recovered, Transaction, recover_sender};
-use rayon::prelude::*;
+use rayon::{ThreadPool, prelude::*};
 use tokio::sync::broadcast;
 
 use crate::{
     Admission, Best, Content, Departure, OpenError, Origin, PoolConfig, PoolError, Pooled, Refusal, Status,
-    entry::Placed, journal::Journal, lane::Lane, lanes::Lanes,
+    entry::Placed, journal::Journal, lane::Lane, lanes::Lanes, threads,
 };
 
 /// Transactions pooled together, pending and queued, in order of arrival; never none.
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     lanes: Mutex<Lanes>,
     arrivals: AtomicU64,
     newly: broadcast::Sender<Newly>,
+    pub(crate) threads: ThreadPool,
 }
 
 impl Shared {
@@ -90,7 +91,7 @@ impl Pool {
     /// Opens the pool and takes back the journalled transactions that `chain` still admits.
     ///
     /// # Errors
-    /// [`OpenError`] if the journal is unreadable or the chain's state is. A torn or refused record is no error.
+    /// [`OpenError`] if the journal is unreadable, the chain's state is, or the system gives no threads. A torn or refused record is no error.
     pub fn open(config: PoolConfig, chain: Arc<dyn Admission>) -> Result<Self, OpenError> {
         let path = config.journal.clone();
         let wrap = |source| OpenError::Journal { path: path.clone().unwrap_or_default(), source };
@@ -109,6 +110,7 @@ impl Pool {
             config,
             arrivals: AtomicU64::new(1),
             newly: broadcast::Sender::new(SUBSCRIPTION_BACKLOG),
+            threads: threads::start()?,
         };
         let found = kept.len();
         shared.replay(kept)?;
@@ -150,6 +152,12 @@ impl Pool {
         }
         shared.note_refusals(&names, &placed);
         placed.into_iter().map(|placed| placed.map(|placed: Placed| placed.added)).collect()
+    }
+
+    /// Runs `work`, which takes transactions in, on one of the pool's own threads; it may block as [`Self::add_signed`]
+    /// does. If it panics that is logged, and what it holds is dropped.
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.threads.spawn(work);
     }
 
     /// Executable transactions in the order an author takes them.

@@ -21,7 +21,7 @@ pub enum SubmitError {
 }
 
 impl Pool {
-    /// Recovers the senders that are not known, in parallel on rayon (about 30 µs of CPU each), and takes the transactions
+    /// Recovers the senders that are not known, in parallel on the pool's threads (about 30 µs of CPU each), and takes the transactions
     /// in by [`Self::add_many`]. One answer to each, in their order. What waits already, and whatever comes to a full pool,
     /// is refused before it costs a recovery; of what left not long ago, the sender is known.
     ///
@@ -41,7 +41,8 @@ impl Pool {
         let recovered: Vec<_> = if new <= INLINE {
             txs.into_iter().zip(known).map(recover).collect()
         } else {
-            txs.into_par_iter().zip(known).with_min_len(INLINE / 2).map(recover).collect()
+            let recover = || txs.into_par_iter().zip(known).with_min_len(INLINE / 2).map(recover).collect();
+            self.0.threads.install(recover)
         };
         let mut refused = Vec::with_capacity(recovered.len());
         let mut taken = Vec::with_capacity(recovered.len());

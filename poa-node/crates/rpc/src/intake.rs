@@ -2,7 +2,7 @@
 //! small requests cost as little as one large one.
 //!
 //! ```text
-//! HTTP tasks ─submit─▶ queue ─▶ thread: all that waits ─▶ decode ─▶ recover (rayon) ─▶ Pool::add_many ─▶ each its answers
+//! HTTP tasks ─submit─▶ queue ─▶ thread: all that waits ─▶ decode ─▶ recover (parallel) ─▶ Pool::add_many ─▶ each its answers
 //! ```
 
 use std::{
@@ -15,6 +15,7 @@ use std::{
 
 use alloy::primitives::B256;
 use aurum_chain::{Grant, Submit};
+use aurum_pool::yield_to_blocks;
 use aurum_types::decode_transaction;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -107,6 +108,7 @@ impl Intake {
         for index in 0..THREADS {
             let (shared, context) = (Arc::clone(&intake.shared), Arc::clone(context));
             let thread = thread::Builder::new().name(format!("rpc-intake-{index}")).spawn(move || {
+                yield_to_blocks();
                 while let Some(jobs) = shared.take() {
                     run(&context, jobs);
                 }

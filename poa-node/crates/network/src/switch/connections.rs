@@ -195,7 +195,8 @@ impl Switch {
     fn greet(&mut self, peer: PeerId, address: &Multiaddr, inbound: bool) {
         // The gate lets no other keys through.
         let Some(node) = NodeId::of_peer(&peer) else { return self.disconnect(peer) };
-        let mut state = Peer::new(node, address.to_string(), inbound);
+        self.connections = self.connections.wrapping_add(1);
+        let mut state = Peer::new(self.connections, node, address.to_string(), inbound);
         state.close_at = Some(Instant::now() + GREETING);
         self.peers.insert(peer, state);
         let status = self.own_status().to_bytes();

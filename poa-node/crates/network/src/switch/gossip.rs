@@ -55,7 +55,7 @@ impl Switch {
         };
         let hash = keccak256(request);
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.known_gossip.put(hash, ());
+            state.known_gossip.put(hash);
         }
         if self.heard.contains(&hash) {
             return;
@@ -83,7 +83,7 @@ impl Switch {
 
     /// A message was judged: it is not judged again, and goes on if it is good.
     pub(super) fn on_heard(&mut self, message: &Gossip, from: PeerId, relay: bool) {
-        if self.heard.put(keccak256(message.to_bytes()), ()).is_none() && relay {
+        if self.heard.put(keccak256(message.to_bytes())) && relay {
             self.gossip(message, Some(from), false);
         }
     }
@@ -92,7 +92,7 @@ impl Switch {
     pub(super) fn gossip(&mut self, message: &Gossip, except: Option<PeerId>, again: bool) {
         let bytes = Bytes::from(message.to_bytes());
         let hash = keccak256(&bytes);
-        self.heard.put(hash, ());
+        self.heard.put(hash);
         let protocol = &mut self.swarm.behaviour_mut().gossip;
         for (peer, state) in &mut self.peers {
             if !state.ready || Some(*peer) == except || (!again && state.known_gossip.contains(&hash)) {
@@ -102,7 +102,7 @@ impl Switch {
                 self.metrics.gossip_dropped.add(1);
                 continue;
             }
-            state.known_gossip.put(hash, ());
+            state.known_gossip.put(hash);
             state.gossiping += 1;
             self.metrics.gossip_sent.add(1);
             protocol.send_request(peer, bytes.clone());

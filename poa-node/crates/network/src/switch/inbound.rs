@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use alloy::primitives::Bytes;
-use aurum_types::SealedBlock;
+use aurum_types::{SealedBlock, TransactionError};
 use libp2p::{
     PeerId,
     request_response::{Event, InboundFailure, Message, OutboundFailure, ResponseChannel},
 };
+use tokio::sync::oneshot;
 
 use super::{Command, Protocol, Switch};
 use crate::{
@@ -100,7 +101,7 @@ impl Switch {
             return self.penalise(peer, peer::MALFORMED, "malformed announcement");
         };
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.known_blocks.put(head.hash, ());
+            state.known_blocks.put(head.hash);
         }
         self.directory.claim(&peer, head, self.source.status().score);
         if self.source.contains(head.hash) {
@@ -139,7 +140,7 @@ impl Switch {
                 };
                 self.metrics.requests_served.add(1);
                 let (source, format) = (Arc::clone(&self.source), self.config.header_format);
-                self.in_background(Protocol::Sync, channel, move || (serve::answer(&*source, &request, &format), None));
+                self.in_background(channel, move || serve::answer(&*source, &request, &format));
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
                 self.answered(peer);
@@ -165,17 +166,17 @@ impl Switch {
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
                 self.answered(peer);
-                let Some((_, hashes)) = self.sent_txs.remove(&request_id) else { return };
+                let Some((_, sent)) = self.sent_txs.remove(&request_id) else { return };
                 let Ok(wanted) = Wanted::from_bytes(&response) else {
                     return self.penalise(peer, peer::MALFORMED, "malformed acknowledgement");
                 };
-                self.transactions_acknowledged(peer, &hashes, &wanted);
+                self.transactions_acknowledged(peer, &sent, &wanted);
             }
             Event::OutboundFailure { peer, request_id, error, .. } => {
-                if let Some((_, hashes)) = self.sent_txs.remove(&request_id)
+                if let Some((_, sent)) = self.sent_txs.remove(&request_id)
                     && let Some(state) = self.peers.get_mut(&peer)
                 {
-                    state.txs.failed(&hashes);
+                    state.txs.failed(&sent);
                 }
                 self.on_outbound_failure(peer, &error);
             }
@@ -203,39 +204,50 @@ impl Switch {
                 }
                 self.metrics.transactions_received.add(transactions.len() as u64);
                 // Acknowledged when they are pooled: a peer that sends faster waits.
-                self.in_background(Protocol::Txs, channel, move || {
-                    let offence = inbox.take(&transactions).err().map(|error| {
-                        tracing::debug!(%peer, %error, "peer forwarded what is no transaction");
-                        (peer, peer::MALFORMED, "forwarded what is no transaction")
-                    });
-                    (Wanted::default().to_bytes(), offence)
-                });
+                self.take_in(peer, channel, move || (Wanted::default(), inbox.take(&transactions)));
             }
             TxMessage::Offer(hashes) => {
                 for hash in &hashes {
                     state.txs.knows(*hash);
                 }
-                self.in_background(Protocol::Txs, channel, move || (inbox.want(&hashes).to_bytes(), None));
+                self.take_in(peer, channel, move || (inbox.want(&hashes), Ok(())));
             }
         }
     }
 
-    /// Makes an answer on a blocking thread, a few at a time.
-    fn in_background(
-        &self,
-        protocol: Protocol,
-        channel: ResponseChannel<Vec<u8>>,
-        work: impl FnOnce() -> (Vec<u8>, Option<(PeerId, u32, &'static str)>) + Send + 'static,
-    ) {
+    /// Makes an answer of sync on a blocking thread, a few at a time.
+    fn in_background(&self, channel: ResponseChannel<Vec<u8>>, work: impl FnOnce() -> Vec<u8> + Send + 'static) {
         let (serving, asker) = (Arc::clone(&self.serving), self.asker.clone());
         self.tasks.spawn(async move {
             let Ok(_permit) = serving.acquire_owned().await else { return };
-            let Ok((bytes, offence)) = tokio::task::spawn_blocking(work).await else {
+            let Ok(bytes) = tokio::task::spawn_blocking(work).await else {
                 return tracing::error!("answering a peer panicked");
             };
-            asker.send(Command::Answer { protocol, channel, bytes }).await;
-            if let Some((peer, amount, why)) = offence {
-                asker.penalise(peer, amount, why).await;
+            asker.send(Command::Answer { protocol: Protocol::Sync, channel, bytes }).await;
+        });
+    }
+
+    /// Takes in what a peer sent of transactions, on the pool's threads, a few messages at a time.
+    fn take_in(
+        &self,
+        peer: PeerId,
+        channel: ResponseChannel<Vec<u8>>,
+        work: impl FnOnce() -> (Wanted, Result<(), TransactionError>) + Send + 'static,
+    ) {
+        let (taking, asker, pool) = (Arc::clone(&self.taking), self.asker.clone(), self.pool.clone());
+        self.tasks.spawn(async move {
+            let Ok(permit) = taking.acquire_owned().await else { return };
+            let (done, answer) = oneshot::channel();
+            pool.spawn(move || {
+                let _permit = permit;
+                // Nobody waits once the node stops.
+                let _ = done.send(work());
+            });
+            let Ok((wanted, result)) = answer.await else { return };
+            asker.send(Command::Answer { protocol: Protocol::Txs, channel, bytes: wanted.to_bytes() }).await;
+            if let Err(error) = result {
+                tracing::debug!(%peer, %error, "peer forwarded what is no transaction");
+                asker.penalise(peer, peer::MALFORMED, "forwarded what is no transaction").await;
             }
         });
     }

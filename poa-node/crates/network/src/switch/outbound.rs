@@ -1,6 +1,6 @@
 //! What peers are told: blocks, heads, transactions.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use alloy::primitives::{B256, Bytes};
 use aurum_pool::{Newly, Pooled};
@@ -11,7 +11,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::{GATHER, POOLED_PER_TURN, Switch};
 use crate::{
     Head, compact,
-    gossip::Encoder,
+    gossip::{Encoder, Sent},
     message::{Announcement, Message as _, TxMessage, Wanted},
     peer,
 };
@@ -56,7 +56,7 @@ impl Switch {
                 state.behind = Some(head);
                 continue;
             }
-            state.known_blocks.put(head.hash, ());
+            state.known_blocks.put(head.hash);
             state.announcing += 1;
             self.metrics.announcements_sent.add(1);
             protocol.send_request(peer, message.clone());
@@ -68,7 +68,7 @@ impl Switch {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.announcing = state.announcing.saturating_sub(1);
         let Some(head) = state.behind.take() else { return };
-        if state.known_blocks.put(head.hash, ()).is_none() {
+        if state.known_blocks.put(head.hash) {
             state.announcing += 1;
             self.metrics.announcements_sent.add(1);
             let message = Announcement::of_head(head).to_bytes();
@@ -78,12 +78,13 @@ impl Switch {
 
     /// Queues newly pooled transactions for every peer and sends what may go.
     pub(super) fn on_pooled(&mut self, first: Result<Newly, RecvError>, more: &mut broadcast::Receiver<Newly>) {
+        let now = Instant::now();
         match first {
             Ok(newly) => {
-                newly.iter().for_each(|tx| self.queue(tx));
+                newly.iter().for_each(|tx| self.queue(tx, now));
                 for _ in 0..POOLED_PER_TURN {
                     match more.try_recv() {
-                        Ok(newly) => newly.iter().for_each(|tx| self.queue(tx)),
+                        Ok(newly) => newly.iter().for_each(|tx| self.queue(tx, now)),
                         Err(_) => break,
                     }
                 }
@@ -101,9 +102,11 @@ impl Switch {
         self.flush_soon();
     }
 
-    fn queue(&mut self, tx: &Arc<Pooled>) {
+    fn queue(&mut self, tx: &Arc<Pooled>, now: Instant) {
+        let hash = tx.hash();
+        let from = self.peers.values().find(|state| state.txs.is_known(&hash)).map(|state| state.number);
         for state in self.peers.values_mut().filter(|state| state.ready) {
-            if !state.txs.push(tx) {
+            if !state.txs.push(tx, from, now) {
                 self.metrics.transactions_deferred.add(1);
             }
         }
@@ -154,7 +157,7 @@ impl Switch {
                 self.metrics.transactions_sent.add(hashes.len() as u64);
                 self.metrics.transaction_messages_sent.add(1);
                 let id = protocol.send_request(peer, message);
-                self.sent_txs.insert(id, (*peer, hashes));
+                self.sent_txs.insert(id, (*peer, Sent::Whole(hashes)));
                 sent = true;
             }
             if !sent {
@@ -167,14 +170,14 @@ impl Switch {
     /// can show meanwhile what they have.
     pub(super) fn flush_offers(&mut self) {
         self.flush_whole();
-        let mut deferred = Vec::new();
+        let (now, mut deferred) = (Instant::now(), Vec::new());
         let protocol = &mut self.swarm.behaviour_mut().txs;
         for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
-            while let Some((message, hashes)) = state.txs.next_offer() {
+            while let Some((message, offers)) = state.txs.next_offer() {
                 let id = protocol.send_request(peer, TxMessage::to_bytes(&message).into());
-                self.sent_txs.insert(id, (*peer, hashes));
+                self.sent_txs.insert(id, (*peer, Sent::Offers(offers)));
             }
-            state.txs.ripen();
+            state.txs.ripen(now, |hash| self.pool.get(hash).is_some());
             if state.txs.take_deferred() {
                 deferred.push(*peer);
             }
@@ -184,15 +187,15 @@ impl Switch {
         }
     }
 
-    pub(super) fn transactions_acknowledged(&mut self, peer: PeerId, hashes: &[B256], wanted: &Wanted) {
+    pub(super) fn transactions_acknowledged(&mut self, peer: PeerId, sent: &Sent, wanted: &Wanted) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
-        state.txs.acknowledged();
+        state.txs.acknowledged(sent, wanted);
         for place in &wanted.places {
-            let Some(hash) = usize::try_from(*place).ok().and_then(|place| hashes.get(place)) else {
+            let Some(hash) = sent.at(*place) else {
                 return self.penalise(peer, peer::MALFORMED, "wants what was not offered");
             };
             // Mined or replaced meanwhile: nothing to send.
-            if let Some(tx) = self.pool.get(*hash) {
+            if let Some(tx) = self.pool.get(hash) {
                 state.txs.push_wanted(tx);
             }
         }
