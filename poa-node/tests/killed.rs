@@ -1,11 +1,11 @@
-//! kill -9 at any moment: what was announced is still there, and no step is sealed twice.
+//! kill -9 at any moment, and a disk that fills up: what was announced is still there, and no step is sealed twice.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     collections::HashMap,
     fs::{self, File},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread,
     time::Duration,
 };
@@ -24,11 +24,22 @@ fn spawn(folder: &Path, log: &Path) -> Child {
         .unwrap()
 }
 
+/// The same where no file may grow beyond so many blocks of 512 (some shells: 1024) bytes: a disk that is full, without one.
+fn run_on_full_disk(folder: &Path, blocks: u32) -> Output {
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    Command::new("sh")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_poa-node")])
+        .args(["dev", "--block-time", "0.02", "--no-jsonrpc", "--no-ws", "-d"])
+        .arg(folder)
+        .output()
+        .unwrap()
+}
+
 /// Steps and hashes of the blocks the log says were sealed, with the highest number.
-fn sealed(log: &Path) -> (HashMap<u64, String>, u64) {
+fn sealed(log: &str) -> (HashMap<u64, String>, u64) {
     let mut by_step = HashMap::new();
     let mut highest = 0;
-    for line in fs::read_to_string(log).unwrap().lines().filter(|line| line.contains("sealed block")) {
+    for line in log.lines().filter(|line| line.contains("sealed block")) {
         let field = |name: &str| {
             let rest = line.split_once(&format!("{name}=")).unwrap().1;
             rest.split_whitespace().next().unwrap().to_owned()
@@ -55,7 +66,7 @@ async fn an_authority_that_is_killed_keeps_its_blocks_and_never_seals_a_step_twi
         thread::sleep(Duration::from_millis(900 + 137 * round));
         node.kill().unwrap();
         node.wait().unwrap();
-        let (by_step, highest) = sealed(&log);
+        let (by_step, highest) = sealed(&fs::read_to_string(&log).unwrap());
         announced = announced.max(highest);
         for (step, hash) in by_step {
             assert_eq!(steps.insert(step, hash), None, "step {step} was sealed in two lives");
@@ -63,8 +74,32 @@ async fn an_authority_that_is_killed_keeps_its_blocks_and_never_seals_a_step_twi
     }
     assert!(announced > 4, "the node sealed {announced} blocks");
 
+    check_blocks(&base, &steps, announced).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_whose_disk_is_full_stops_and_says_so_and_keeps_its_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().join("node");
+    let (mut steps, mut announced) = (HashMap::new(), 0);
+    for blocks in [240, 480] {
+        let output = run_on_full_disk(&base, blocks);
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && log.contains("disk: "), "with {blocks} blocks it said: {log}");
+        let (by_step, highest) = sealed(&log);
+        announced = announced.max(highest);
+        for (step, hash) in by_step {
+            assert_eq!(steps.insert(step, hash), None, "step {step} was sealed in two lives");
+        }
+    }
+    assert!(announced > 4, "the node sealed {announced} blocks");
+    check_blocks(&base, &steps, announced).await;
+}
+
+/// The node of `folder`, with room and alive, has all blocks that were announced, and used every step once.
+async fn check_blocks(folder: &Path, steps: &HashMap<u64, String>, announced: u64) {
     let args = <Args as clap::Parser>::parse_from(["poa-node", "--no-jsonrpc", "--no-ws"]);
-    let config = Config::dev(&args.options, &base, DevConfig { chain_id: 1337, block_time: None }).unwrap();
+    let config = Config::dev(&args.options, folder, DevConfig { chain_id: 1337, block_time: None }).unwrap();
     let used = LastSealed::open(&config.last_sealed).unwrap().step().unwrap();
     let node = poa_node::run(config, CancellationToken::new()).await.unwrap();
     let head = node.chain.head().latest.number;

@@ -42,6 +42,7 @@ pub struct AuthorMetrics {
     duration: Histogram,
     clock_offset: Gauge<i64, AtomicI64>,
     key_elsewhere: Gauge<u64, AtomicU64>,
+    pace: Gauge<u64, AtomicU64>,
 }
 
 impl Default for AuthorMetrics {
@@ -56,6 +57,7 @@ impl Default for AuthorMetrics {
             duration: Histogram::new(exponential_buckets(0.001, 2.0, 13)),
             clock_offset: Gauge::default(),
             key_elsewhere: Gauge::default(),
+            pace: Gauge::default(),
         }
     }
 }
@@ -86,6 +88,11 @@ impl AuthorMetrics {
             "1 while this node does not seal since another node seals with its key",
             self.key_elsewhere.clone(),
         );
+        registry.register(
+            "aurum_block_gas_bound",
+            "Gas up to which this node fills its blocks, so that all finish them in time",
+            self.pace.clone(),
+        );
         registry.register_with_unit(
             "aurum_seal_duration",
             "Time from the start of building to the announcement",
@@ -113,6 +120,7 @@ impl AuthorMetrics {
             self.clock_offset.set(offset);
         }
         self.key_elsewhere.set(u64::from(lookout.key_elsewhere().is_some()));
+        self.pace.set(lookout.pace().most());
     }
 
     /// Counts a step that `validator` let pass.
