@@ -1,9 +1,9 @@
 //! Stage 2: who sent each transaction? The pool has recovered most of them already; the others in parallel.
 
-use alloy::primitives::{Address, B256, map::HashMap};
+use alloy::primitives::map::B256Map;
 use aurum_evm::dev::Development;
 use aurum_pool::Pool;
-use aurum_types::{RecoveredBlock, VerifiedBlock};
+use aurum_types::{RecoveredBlock, Transaction, VerifiedBlock};
 
 use crate::ImportError;
 
@@ -16,12 +16,12 @@ pub(crate) fn recover(
     pool: Option<&Pool>,
     development: Option<Development>,
 ) -> Result<RecoveredBlock, ImportError> {
-    let impersonated: HashMap<B256, Address> = development.map_or_else(HashMap::default, |development| {
-        let transactions = block.sealed().block().transactions.iter();
-        transactions.filter_map(|tx| Some((*tx.tx_hash(), development.impersonated(tx)?))).collect()
-    });
-    Ok(block.recover(|hash| {
-        let by_name = impersonated.get(hash).copied();
-        by_name.or_else(|| pool.and_then(|pool| pool.sender_of(hash)))
-    })?)
+    let transactions = &block.sealed().block().transactions;
+    let mut known =
+        pool.map_or_else(B256Map::default, |pool| pool.senders_of(transactions.iter().map(Transaction::tx_hash)));
+    if let Some(development) = development {
+        let by_name = |tx: &Transaction| Some((*tx.tx_hash(), development.impersonated(tx)?));
+        known.extend(transactions.iter().filter_map(by_name));
+    }
+    Ok(block.recover(|hash| known.get(hash).copied())?)
 }

@@ -75,11 +75,9 @@ impl Compact {
     pub(crate) async fn rebuild(self, pool: &Pool, asker: &Asker, peer: PeerId, metrics: &Metrics) -> Rebuilt {
         let pool = pool.clone();
         let look_up = move || {
-            let found: Vec<Option<Transaction>> = self
-                .transactions
-                .iter()
-                .map(|hash| pool.get(*hash).map(|pooled| pooled.transaction().inner().clone()))
-                .collect();
+            let pooled = pool.get_many(&self.transactions);
+            let found: Vec<Option<Transaction>> =
+                pooled.into_iter().map(|pooled| Some(pooled?.transaction().inner().clone())).collect();
             (self, found)
         };
         let Ok((this, mut found)) = tokio::task::spawn_blocking(look_up).await else { return Rebuilt::Lacking };

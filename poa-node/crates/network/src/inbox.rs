@@ -80,7 +80,9 @@ impl Inbox {
             let recent = self.recent();
             new.retain(|(_, hash)| !recent.contains(hash));
         }
-        new.retain(|(_, hash)| self.pool.get(**hash).is_none());
+        let hashes: Vec<B256> = new.iter().map(|(_, hash)| **hash).collect();
+        let mut pooled = self.pool.get_many(&hashes).into_iter();
+        new.retain(|_| pooled.next().flatten().is_none());
         let mut asked = self.asked.lock().expect("nothing panics while holding it");
         let places = new
             .into_iter()

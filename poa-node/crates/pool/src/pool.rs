@@ -10,7 +10,7 @@ use std::{
 
 use alloy::primitives::{
     Address, B256,
-    map::{AddressSet, B256Set},
+    map::{AddressSet, B256Map, B256Set},
 };
 use aurum_types::{Account, Recovered, Transaction, recover_sender};
 use rayon::{ThreadPool, prelude::*};
@@ -214,9 +214,17 @@ impl Pool {
         self.0.lanes().get(&hash).cloned()
     }
 
-    /// The sender of a transaction that waits, or left not long ago (into a block or not), without recovering it again.
-    pub fn sender_of(&self, hash: &B256) -> Option<Address> {
-        self.0.lanes().sender_of(hash)
+    /// The waiting transactions with these hashes, in their order: one short lock for a block's.
+    pub fn get_many(&self, hashes: &[B256]) -> Vec<Option<Arc<Pooled>>> {
+        let lanes = self.0.lanes();
+        hashes.iter().map(|hash| lanes.get(hash).cloned()).collect()
+    }
+
+    /// The senders of those transactions that wait, or left not long ago (into a block or not), by their hashes, without
+    /// recovering them again: one short lock for a block's.
+    pub fn senders_of<'a>(&self, hashes: impl Iterator<Item = &'a B256>) -> B256Map<Address> {
+        let lanes = self.0.lanes();
+        hashes.filter_map(|hash| Some((*hash, lanes.sender_of(hash)?))).collect()
     }
 
     /// The nonce after the sender's gapless waiting transactions; `None` if none of its transactions waits, and then

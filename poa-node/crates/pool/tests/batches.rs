@@ -76,7 +76,8 @@ fn a_sender_is_recovered_once_however_often_its_transaction_comes() {
     chain.set(from, 40, u64::MAX);
     pool.on_head(&HeadChange { included: included.clone(), touched: vec![from], ..HeadChange::default() });
     assert_eq!(pool.status().pending, 0);
-    assert!(included.iter().all(|hash| pool.sender_of(hash) == Some(from)));
+    let known = pool.senders_of(included.iter());
+    assert!(included.iter().all(|hash| known.get(hash) == Some(&from)));
     chain.set(from, 0, u64::MAX);
     assert!(pool.add_signed(txs, Origin::Network).iter().all(Result::is_ok));
     assert_eq!(recoveries() - before, 40, "nothing is recovered again");

@@ -250,7 +250,8 @@ fn a_reorg_brings_transactions_back_through_admission() {
     });
     assert_eq!(pool.best().map(|tx| tx.hash()).collect::<Vec<_>>(), hashes(&[&second]));
     assert!(matches!(pool.departure(hashes(&[&denied])[0]), Some(Departure::NoLongerAdmitted(_))));
-    assert_eq!(pool.sender_of(&hashes(&[&denied])[0]), Some(b));
+    let denied = hashes(&[&denied])[0];
+    assert_eq!(pool.senders_of([denied].iter()).get(&denied), Some(&b));
 }
 
 #[test]
