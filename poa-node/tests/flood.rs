@@ -22,6 +22,7 @@ fn listener(access: Access, quota: Option<Quota>) -> ListenerConfig {
     ListenerConfig {
         access,
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        tls: None,
         apis: Apis::safe(),
         cors: Origins::None,
         hosts: Hosts::default(),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use aurum_rpc::{Access, ApiKeys, Apis, Hosts, Limits, ListenerConfig, LoginConfig, Origins, Quota};
+use aurum_rpc::{Access, Apis, Hosts, Limits, ListenerConfig, LoginConfig, Origins, Quota, ServiceList, Tls, TlsFiles};
 
 use super::{ConfigError, address, options::Words};
 
@@ -67,6 +67,10 @@ pub struct ListenerKeys {
     pub domains: Option<Words>,
     pub token_ttl: Option<u64>,
     pub api_keys: Option<PathBuf>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    pub client_ca: Option<PathBuf>,
+    pub client_certificates: Option<PathBuf>,
     pub own_transactions_only: Option<bool>,
     pub requests_per_second: Option<u32>,
     pub burst: Option<u32>,
@@ -112,6 +116,7 @@ impl ListenerSection {
         Ok(ListenerConfig {
             access,
             address,
+            tls: self.tls()?,
             apis,
             cors: Origins::parse(&keys.cors.clone().unwrap_or_default().joined()),
             hosts: Hosts::parse(&hosts.joined()),
@@ -130,14 +135,43 @@ impl ListenerSection {
             return Err(self.wrong("domains", format!("{domain:?} is not HOST or HOST:PORT")));
         }
         let api_keys = match &self.keys.api_keys {
-            None => ApiKeys::default(),
-            Some(path) => ApiKeys::read(path).map_err(|error| self.wrong("api_keys", error))?,
+            None => ServiceList::default(),
+            Some(_) if self.keys.client_ca.is_some() => {
+                return Err(self.wrong("api_keys", "with client_ca, services are known by their client_certificates"));
+            }
+            Some(path) => ServiceList::read(path).map_err(|error| self.wrong("api_keys", error))?,
+        };
+        let certificates = match &self.keys.client_certificates {
+            None => None,
+            Some(path) => Some(ServiceList::read(path).map_err(|error| self.wrong("client_certificates", error))?),
         };
         let token_ttl = self.keys.token_ttl.unwrap_or(3600);
         if !(1..=7 * 86_400).contains(&token_ttl) {
             return Err(self.wrong("token_ttl", "between 1 second and 7 days (604800)"));
         }
-        Ok(LoginConfig { domains, token_ttl: Duration::from_secs(token_ttl), api_keys })
+        Ok(LoginConfig { domains, token_ttl: Duration::from_secs(token_ttl), api_keys, certificates })
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, ConfigError> {
+        let ListenerKeys { tls_cert, tls_key, client_ca, client_certificates, .. } = &self.keys;
+        let asks = client_ca.is_some() || client_certificates.is_some();
+        if asks && self.audience != Audience::Members {
+            return Err(self.wrong("client_ca", "client certificates are for [rpc.members]"));
+        }
+        if client_ca.is_some() != client_certificates.is_some() {
+            let reason = "client_ca (who may sign) and client_certificates (which are let in) need each other";
+            return Err(self.wrong("client_ca", reason));
+        }
+        match (tls_cert, tls_key) {
+            (None, None) if asks => Err(self.wrong("client_ca", "needs tls_cert and tls_key")),
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => {
+                let (certificate, key, client_ca) = (certificate.clone(), key.clone(), client_ca.clone());
+                let tls = Tls::read(TlsFiles { certificate, key, client_ca });
+                Ok(Some(tls.map_err(|error| self.wrong("tls_cert", error))?))
+            }
+            _ => Err(self.wrong("tls_cert", "tls_cert and tls_key need each other")),
+        }
     }
 
     /// The public has half the workers, so that it cannot take the members' share as well.
@@ -202,9 +236,9 @@ pub(super) fn with_paths_from(sections: &mut [ListenerSection], file: &Path) {
     let folder = file.parent().unwrap_or(Path::new(""));
     for section in sections {
         section.file = file.to_owned();
-        if let Some(path) = &mut section.keys.api_keys
-            && path.is_relative()
-        {
+        let ListenerKeys { api_keys, tls_cert, tls_key, client_ca, client_certificates, .. } = &mut section.keys;
+        let paths = [api_keys, tls_cert, tls_key, client_ca, client_certificates];
+        for path in paths.into_iter().flatten().filter(|path| path.is_relative()) {
             *path = folder.join(&*path);
         }
     }

@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use clap::Parser as _;
 
@@ -247,8 +247,6 @@ fn without_sections_for_it_there_is_no_other_listener() {
 
 #[test]
 fn a_section_makes_a_listener_with_its_policy() {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("api-keys");
     fs::write(&keys, format!("explorer 0x{} {}\n", "07".repeat(20), "ab".repeat(32))).unwrap();
@@ -272,6 +270,32 @@ fn a_section_makes_a_listener_with_its_policy() {
 }
 
 #[test]
+fn a_listener_for_client_certificates_is_read_from_the_files_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    put("services", &format!("explorer 0x{} {}\n", "07".repeat(20), ["AB"; 32].join(":")));
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    put("node.pem", &own.cert.pem());
+    put("node.key", &own.key_pair.serialize_pem());
+    let text = "[rpc.members]\ntls_cert = \"node.pem\"\ntls_key = \"node.key\"\nclient_ca = \"node.pem\"\n\
+                client_certificates = \"services\"\n";
+    let rpc = with_file(folder.path(), text).unwrap();
+    let Access::Members { login, .. } = &rpc.listeners[0].access else { panic!("{:?}", rpc.listeners) };
+    assert_eq!(login.certificates.as_ref().map(|list| list.len()), Some(1));
+    assert!(rpc.listeners[0].tls.is_some());
+    let plain = "[rpc.members]\nclient_ca = \"node.pem\"\nclient_certificates = \"services\"\n";
+    let error = with_file(folder.path(), plain).unwrap_err().to_string();
+    assert!(error.contains("[rpc.members] client_ca: needs tls_cert and tls_key"), "{error}");
+    fs::set_permissions(folder.path().join("node.key"), fs::Permissions::from_mode(0o640)).unwrap();
+    let error = with_file(folder.path(), text).unwrap_err().to_string();
+    assert!(error.contains("is open to others (mode 640): run chmod 600"), "{error}");
+}
+
+#[test]
 fn a_listener_that_would_not_keep_its_word_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
@@ -280,6 +304,11 @@ fn a_listener_that_would_not_keep_its_word_is_refused() {
         ("[rpc.members]\ndomains = [\"https://a.example/\"]", "[rpc.members] domains: \"https://a.example/\""),
         ("[rpc.members]\ntoken_ttl = 0", "[rpc.members] token_ttl: between"),
         ("[rpc.members]\napi_keys = \"none\"", "[rpc.members] api_keys: cannot read"),
+        ("[rpc.public]\ntls_cert = \"a.pem\"", "[rpc.public] tls_cert: tls_cert and tls_key need each other"),
+        ("[rpc.public]\ntls_cert = \"a.pem\"\ntls_key = \"a.key\"", "[rpc.public] tls_cert: cannot read"),
+        ("[rpc.public]\nclient_ca = \"a.pem\"", "[rpc.public] client_ca: client certificates are for [rpc.members]"),
+        ("[rpc.members]\nclient_ca = \"a.pem\"", "[rpc.members] client_ca: client_ca (who may sign) and"),
+        ("[rpc.members]\napi_keys = \"k\"\nclient_ca = \"a.pem\"", "[rpc.members] api_keys: with client_ca"),
         ("[rpc.public]\napis = [\"ethh\"]", "[rpc.public] apis: unknown API"),
         ("[rpc.public]\nport = 70000", "[rpc.public] port = 70000"),
         ("[rpc]\npublic = 3", "[rpc.public] must be a section"),

@@ -6,6 +6,7 @@ use crate::{
     config::{Apis, Hosts, Limits, Origins},
     login::LoginConfig,
     quota::Quota,
+    tls::Tls,
 };
 
 /// One listener: HTTP and WebSocket on one port.
@@ -15,6 +16,8 @@ pub struct ListenerConfig {
     pub access: Access,
     /// Where to listen.
     pub address: SocketAddr,
+    /// TLS; `None` for plain TCP.
+    pub tls: Option<Tls>,
     /// Namespaces served.
     pub apis: Apis,
     /// Web pages that may call.

@@ -8,7 +8,10 @@ use std::{
 use alloy::primitives::Address;
 use aurum_chain::Identity;
 
-use crate::login::{ApiKey, Session};
+use crate::{
+    error::Failure,
+    login::{Listed, Session},
+};
 
 /// A request's sender.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ enum Proof {
     Fixed(Identity),
     /// Until the session ends.
     Session(Arc<Session>),
+    /// As long as the service's key or certificate is listed.
+    Service(Arc<Listed>),
 }
 
 /// Whose share of the node a request takes.
@@ -30,8 +35,8 @@ enum Proof {
 pub(crate) enum Who {
     /// An account that logged in, however many sessions it has.
     Account(Address),
-    /// A service.
-    Key(Arc<str>),
+    /// A service, by its name.
+    Service(Arc<str>),
     /// Somebody at this address; of IPv6 the network, since a host has 2^64 addresses.
     Ip(IpAddr),
 }
@@ -60,21 +65,17 @@ impl Caller {
     }
 
     /// A service.
-    pub(crate) fn api_key(key: &ApiKey) -> Self {
-        Self::service(Arc::clone(&key.name), key.address)
+    pub(crate) fn service(listed: Listed) -> Self {
+        Self { who: Who::Service(Arc::clone(&listed.service().name)), proof: Proof::Service(Arc::new(listed)) }
     }
 
-    /// A service of this name with the rights of `account`.
-    pub(crate) const fn service(name: Arc<str>, account: Address) -> Self {
-        Self { proof: Proof::Fixed(Identity::Address(account)), who: Who::Key(name) }
-    }
-
-    /// Who it is now: a stranger once its session is over.
+    /// Who it is now: a stranger once what proved it is worth nothing.
     pub(crate) fn identity(&self) -> Identity {
         match &self.proof {
             Proof::Fixed(identity) => *identity,
             Proof::Session(session) if session.is_open() => Identity::Address(session.address()),
-            Proof::Session(_) => Identity::Stranger,
+            Proof::Service(listed) if listed.is_listed() => Identity::Address(listed.service().address),
+            Proof::Session(_) | Proof::Service(_) => Identity::Stranger,
         }
     }
 
@@ -83,11 +84,32 @@ impl Caller {
         &self.who
     }
 
-    /// Waits until its session is over; for ever where there is none.
-    pub(crate) async fn ended(&self) {
+    /// Whether it proved an account, which a connection may outlive.
+    pub(crate) const fn is_proved(&self) -> bool {
+        !matches!(self.proof, Proof::Fixed(_))
+    }
+
+    /// Waits until what proved it is worth nothing, and says what that was; for ever where nothing did.
+    pub(crate) async fn ended(&self) -> Failure {
         match &self.proof {
             Proof::Fixed(_) => std::future::pending().await,
-            Proof::Session(session) => session.ended().await,
+            Proof::Session(session) => {
+                session.ended().await;
+                Failure::Login {
+                    reason: "SESSION_ENDED",
+                    message: "The session of this connection has ended: log in again".to_owned(),
+                }
+            }
+            Proof::Service(listed) => {
+                listed.ended().await;
+                Failure::Login {
+                    reason: "SERVICE_REMOVED",
+                    message: format!(
+                        "The key or certificate of {:?} was changed or taken out of this node's list",
+                        listed.service().name
+                    ),
+                }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use alloy::hex;
 use aurum_chain::Identity;
 use axum::{
     Json,
@@ -50,7 +51,7 @@ pub(crate) enum Policy {
 /// those), and notes who is asking. Proofs end here: what is behind the guard sees neither header nor path.
 pub(crate) async fn check(
     State(guard): State<Arc<Guard>>,
-    ConnectInfo(Remote(remote)): ConnectInfo<Remote>,
+    ConnectInfo(remote): ConnectInfo<Remote>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -71,7 +72,7 @@ pub(crate) async fn check(
     }
     let caller = match caller(&guard.policy, remote, &request) {
         Ok(caller) => caller,
-        Err(failure) => return refusal(StatusCode::UNAUTHORIZED, failure),
+        Err((status, failure)) => return refusal(status, failure),
     };
     forget_proof(&guard.policy, &mut request);
     let transport = if upgrade { Transport::WebSocket } else { Transport::Http };
@@ -80,23 +81,23 @@ pub(crate) async fn check(
     next.run(request).await
 }
 
-/// Who asks, by the listener's policy.
-fn caller(policy: &Policy, remote: SocketAddr, request: &Request) -> Result<Caller, Failure> {
+/// Who asks, by the listener's policy; or why not, with HTTP's word for it.
+fn caller(policy: &Policy, remote: Remote, request: &Request) -> Result<Caller, (StatusCode, Failure)> {
     let headers = request.headers();
     let identity = match policy {
-        Policy::Open { administers: true } => local_or(Identity::Anonymous, remote, headers),
+        Policy::Open { administers: true } => local_or(Identity::Anonymous, remote.address, headers),
         Policy::Open { administers: false } => Identity::Anonymous,
         Policy::Public => Identity::Public,
-        Policy::Admin => local_or(Identity::Stranger, remote, headers),
+        Policy::Admin => local_or(Identity::Stranger, remote.address, headers),
+        Policy::Members(_) if without_login(request.uri().path()) => Identity::Stranger,
+        Policy::Members(logins) if logins.by_certificate() => {
+            return service(logins, remote.certificate).map_err(|failure| (StatusCode::FORBIDDEN, failure));
+        }
         Policy::Members(logins) => {
-            if without_login(request.uri().path()) {
-                Identity::Stranger
-            } else {
-                return member(logins, request);
-            }
+            return member(logins, request).map_err(|failure| (StatusCode::UNAUTHORIZED, failure));
         }
     };
-    Ok(Caller::at(remote.ip(), identity))
+    Ok(Caller::at(remote.address.ip(), identity))
 }
 
 /// What proved the caller is of no use to anybody behind the guard, and might be logged there.
@@ -114,6 +115,23 @@ fn forget_proof(policy: &Policy, request: &mut Request) {
 /// What a listener for members answers to everybody: whether the node is alive, and how to log in.
 fn without_login(path: &str) -> bool {
     matches!(path, "/health" | "/ready" | "/auth/challenge" | "/auth/login" | "/auth/logout")
+}
+
+/// Who connected with this certificate, which an authority of the listener signed.
+fn service(logins: &Logins, certificate: Option<[u8; 32]>) -> Result<Caller, Failure> {
+    let Some(fingerprint) = certificate else {
+        return Err(Failure::Login {
+            reason: "CERTIFICATE_REQUIRED",
+            message: "Request is not permitted. Connect over TLS with a client certificate".to_owned(),
+        });
+    };
+    logins.recognise_certificate(&fingerprint).ok_or_else(|| Failure::Login {
+        reason: "CERTIFICATE_UNKNOWN",
+        message: format!(
+            "Request is not permitted. The certificate with the SHA-256 fingerprint {} is not in this node's list",
+            hex::encode(fingerprint)
+        ),
+    })
 }
 
 fn member(logins: &Logins, request: &Request) -> Result<Caller, Failure> {
@@ -203,7 +221,7 @@ mod tests {
         http::{HeaderMap, HeaderName, HeaderValue, header},
     };
 
-    use super::{Policy, bearer, caller, local_or};
+    use super::{Policy, Remote, bearer, caller, local_or};
 
     #[test]
     fn only_who_connects_itself_over_loopback_is_local() {
@@ -233,7 +251,10 @@ mod tests {
             (Policy::Admin, Identity::Local, Identity::Stranger),
         ];
         for (policy, at_home, abroad) in cases {
-            let identity = |remote| caller(&policy, remote, &Request::new(Body::empty())).unwrap().identity();
+            let identity = |address| {
+                let remote = Remote { address, certificate: None };
+                caller(&policy, remote, &Request::new(Body::empty())).unwrap().identity()
+            };
             assert_eq!((identity(near), identity(far)), (at_home, abroad), "{policy:?}");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! axum listener ─▶ guard ─────▶ jsonrpsee ─▶ watch ───▶ Registrar's closure, on a blocking thread
-//! (connections)    Host, Origin  HTTP, WS,    metrics,   Identity ─Gate─▶ Grant ─▶ handler(context, grant, params)
+//! (TLS, places)    Host, Origin  HTTP, WS,    metrics,   Identity ─Gate─▶ Grant ─▶ handler(context, grant, params)
 //!                  who asks │    ids, bytes   batches                             decode, call once, encode
 //!                           └──▶ fast ─▶ intake: bodies of eth_sendRawTransaction alone, many at a time
 //! ```
@@ -20,13 +20,16 @@ mod aura;
 mod caller;
 mod cancel;
 mod config;
+mod connection;
 mod context;
 mod cursor;
 mod debug;
 mod dev;
+mod endpoint;
 mod error;
 mod eth;
 mod fast;
+mod files;
 mod filters;
 mod finality;
 mod guard;
@@ -47,11 +50,13 @@ mod peers;
 mod perm;
 mod process;
 mod quota;
+mod reader;
 mod reference;
 mod revert;
 mod rights;
 mod sealing;
 mod server;
+mod tls;
 mod trace;
 mod txpool;
 mod typed_data;
@@ -64,13 +69,15 @@ pub use self::{
     config::{Apis, Hosts, Limits, NAMESPACES, Origins, Readiness, RpcConfig, UnknownApi},
     dev::{DevApi, DevError, Mining},
     error::Failure,
+    files::FileError,
     finality::{
         CertificateJson, CertificateStepJson, CheckpointJson, EquivocationJson, FinalityApi, FinalityStatusJson,
         VoterJson,
     },
-    login::{ApiKey, ApiKeys, ApiKeysError, LoginConfig},
+    login::{LoginConfig, Service, ServiceList, ServiceListError},
     peers::{NoPeers, PeerView, PeersApi},
     quota::Quota,
     sealing::{NoBlockView, SealingApi, SealingView},
     server::{RpcError, RpcHandle, ServedListener, Services, serve},
+    tls::{Tls, TlsError, TlsFiles},
 };

@@ -1,6 +1,7 @@
-//! A TCP listener that holds so many connections and no more.
+//! A TCP listener that holds so many connections and no more, and hands TLS ones on when they have shaken hands.
 
 use std::{
+    collections::VecDeque,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -14,20 +15,32 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::{AbortHandle, JoinSet},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::tls::{Tls, fingerprint};
+
+/// How long a handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Handshakes at once. One more ends the oldest: clients that say nothing do not keep others out.
+const HANDSHAKES: usize = 128;
 
 /// Accepts up to a number of connections at once; those above it are closed at once, so that a client sees an error
 /// instead of silence.
 #[derive(Debug)]
 pub(crate) struct LimitedListener {
-    listener: TcpListener,
-    places: Arc<Semaphore>,
-    open: Gauge,
+    door: Door,
+    handshakes: Option<Handshakes>,
 }
 
 impl LimitedListener {
-    pub(crate) fn new(listener: TcpListener, most: usize, open: Gauge) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))), open }
+    pub(crate) fn new(listener: TcpListener, most: usize, open: Gauge, tls: Option<Tls>) -> Self {
+        let places = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+        // Never all places, so that one remains for who does shake hands.
+        let most = HANDSHAKES.min(most / 2).max(1);
+        let handshakes = tls.map(|tls| Handshakes { tls, most, running: JoinSet::new(), oldest: VecDeque::new() });
+        Self { door: Door { listener, places, open }, handshakes }
     }
 }
 
@@ -36,10 +49,42 @@ impl axum::serve::Listener for LimitedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let Some(handshakes) = &mut self.handshakes else {
+            let (stream, remote, place) = self.door.next().await;
+            return (Connection { stream: Stream::Plain(stream), certificate: None, _place: place }, remote);
+        };
+        loop {
+            tokio::select! {
+                done = handshakes.running.join_next(), if !handshakes.running.is_empty() => {
+                    if let Some(Ok(Some(connection))) = done {
+                        return connection;
+                    }
+                }
+                (stream, remote, place) = self.door.next() => handshakes.begin(stream, remote, place),
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.door.listener.local_addr()
+    }
+}
+
+/// Where connections come in.
+#[derive(Debug)]
+struct Door {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    open: Gauge,
+}
+
+impl Door {
+    /// The next connection there is a place for.
+    async fn next(&self) -> (TcpStream, SocketAddr, Place) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, remote)) => {
-                    let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                    let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
                         tracing::debug!(%remote, "too many RPC connections, one was closed");
                         continue;
                     };
@@ -48,7 +93,7 @@ impl axum::serve::Listener for LimitedListener {
                         tracing::trace!(%error, "TCP_NODELAY");
                     }
                     self.open.inc();
-                    return (Connection { stream, open: self.open.clone(), _place: place }, remote);
+                    return (stream, remote, Place { open: self.open.clone(), _permit: permit });
                 }
                 Err(error) => {
                     // Out of file descriptors, or the client was gone: try again, slowly.
@@ -58,43 +103,115 @@ impl axum::serve::Listener for LimitedListener {
             }
         }
     }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
 }
 
-/// A connection with its place, which it gives back when it closes.
+/// A connection's place, given back when it closes.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    stream: TcpStream,
+struct Place {
     open: Gauge,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Connection {
+impl Drop for Place {
     fn drop(&mut self) {
         self.open.dec();
     }
 }
 
+/// TLS connections that are being set up, each for itself.
+#[derive(Debug)]
+struct Handshakes {
+    tls: Tls,
+    most: usize,
+    running: JoinSet<Option<(Connection, SocketAddr)>>,
+    /// In the order they began; some have ended.
+    oldest: VecDeque<AbortHandle>,
+}
+
+impl Handshakes {
+    fn begin(&mut self, stream: TcpStream, remote: SocketAddr, place: Place) {
+        self.oldest.retain(|handshake| !handshake.is_finished());
+        if self.oldest.len() >= self.most
+            && let Some(handshake) = self.oldest.pop_front()
+        {
+            tracing::debug!("too many TLS handshakes, the oldest was given up");
+            handshake.abort();
+        }
+        let acceptor = TlsAcceptor::from(self.tls.config());
+        self.oldest.push_back(self.running.spawn(async move {
+            match tokio::time::timeout(HANDSHAKE_TIME, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    let certificate = shown.map(fingerprint);
+                    let connection = Connection { stream: Stream::Tls(Box::new(stream)), certificate, _place: place };
+                    Some((connection, remote))
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%remote, %error, "TLS handshake");
+                    None
+                }
+                Err(_) => {
+                    tracing::debug!(%remote, "TLS handshake took too long");
+                    None
+                }
+            }
+        }));
+    }
+}
+
+/// A connection with its place.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: Stream,
+    certificate: Option<[u8; 32]>,
+    _place: Place,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    /// SHA-256 of the certificate the client proved to hold, if it was asked for one.
+    pub(crate) const fn certificate(&self) -> Option<[u8; 32]> {
+        self.certificate
+    }
+}
+
+macro_rules! on_stream {
+    ($connection:expr, $stream:ident => $work:expr) => {
+        match &mut $connection.stream {
+            Stream::Plain(stream) => {
+                let $stream = Pin::new(stream);
+                $work
+            }
+            Stream::Tls(stream) => {
+                let $stream = Pin::new(&mut **stream);
+                $work
+            }
+        }
+    };
+}
+
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        on_stream!(self, stream => stream.poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        on_stream!(self, stream => stream.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        on_stream!(self, stream => stream.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        on_stream!(self, stream => stream.poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -102,10 +219,13 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        on_stream!(self, stream => stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 }

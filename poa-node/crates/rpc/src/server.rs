@@ -2,25 +2,18 @@
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use alloy::primitives::B128;
 use aurum_chain::{Gate, Grant, Head, Identity, Read};
 use aurum_pool::Newly;
 use axum::{
-    Json, Router,
-    body::Body,
-    extract::{Request, State, connect_info::Connected},
-    http::{StatusCode, header},
+    Router,
+    extract::connect_info::Connected,
     middleware,
-    response::{IntoResponse, Response},
     routing::{any, get},
     serve::IncomingStream,
 };
 use jsonrpsee::{
-    core::{middleware::RpcServiceBuilder, server::Methods, traits::IdProvider},
-    server::{
-        BatchRequestConfig, PingConfig, ServerConfig, ServerHandle, StopHandle, TowerServiceBuilder, stop_channel,
-    },
-    types::SubscriptionId,
+    core::server::Methods,
+    server::{ServerHandle, StopHandle, stop_channel},
 };
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -30,21 +23,19 @@ use tokio::{
         watch,
     },
     task::JoinSet,
+    time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
-use tower::{
-    Service as _,
-    layer::util::{Identity as NoLayer, Stack},
-};
 use tower_http::cors::CorsLayer;
 
 use crate::{
     access::{Access, ListenerConfig},
-    config::{Limits, RpcConfig},
+    config::RpcConfig,
     context::{Context, Parts},
     dev::DevApi,
-    error::Failure,
+    endpoint::{Rpc, builder, json_rpc, live, ready, render_metrics},
     fast::{self, Fast},
+    files::LOOK_EVERY,
     finality::FinalityApi,
     guard::{self, Guard, Policy},
     health::Health,
@@ -52,16 +43,15 @@ use crate::{
     listener::LimitedListener,
     login::{self, Logins},
     methods::Registrar,
-    metrics::{self, NodeCollector, RpcMetrics},
+    metrics::{NodeCollector, RpcMetrics},
     namespaces,
     peers::PeersApi,
     quota::Quotas,
     sealing::SealingApi,
+    tls::Tls,
     work::WorkPool,
 };
 
-/// How long a request may take before the connection is given up, waiting for a worker included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Workers of the listener for administrators: it answers while the others are flooded.
 const ADMIN_WORKERS: usize = 2;
 /// How long open requests may take when the node stops.
@@ -183,10 +173,10 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
         listeners: Vec::new(),
         tasks: JoinSet::new(),
     };
-    let limited = |listener, most| LimitedListener::new(listener, most, metrics.connections.clone());
+    let limited = |listener, most, tls| LimitedListener::new(listener, most, metrics.connections.clone(), tls);
     let usual = common.usual_front(&config)?;
     for listener in [http, ws].into_iter().flatten() {
-        let listener = limited(listener, config.limits.connections);
+        let listener = limited(listener, config.limits.connections, None);
         handle.tasks.spawn(run(listener, usual.router(), shutdown.clone()));
     }
     usual.tend(&mut handle.tasks, &shutdown);
@@ -194,16 +184,16 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
         let front = common.front(listener)?;
         let (name, methods) = (listener.access.name(), front.methods.method_names().collect());
         if let Ok(address) = bound.local_addr() {
-            tracing::info!(%address, listener = name, "JSON-RPC");
+            tracing::info!(%address, listener = name, tls = front.tls.is_some(), "JSON-RPC");
             handle.listeners.push(ServedListener { name, address, methods });
         }
-        let bound = limited(bound, listener.limits.connections);
+        let bound = limited(bound, listener.limits.connections, listener.tls.clone());
         handle.tasks.spawn(run(bound, front.router(), shutdown.clone()));
         front.tend(&mut handle.tasks, &shutdown);
     }
     if let Some(listener) = scrape {
         let app = Router::new().route("/metrics", get(render_metrics)).with_state((registry, usual.work.clone()));
-        handle.tasks.spawn(run(limited(listener, config.limits.connections), app, shutdown.clone()));
+        handle.tasks.spawn(run(limited(listener, config.limits.connections, None), app, shutdown.clone()));
     }
     handle.tasks.spawn(stop_connections(server, shutdown));
     Ok(handle)
@@ -227,6 +217,8 @@ struct Front {
     quotas: Option<Arc<Quotas>>,
     /// The short way for sent transactions, where they are served, nobody logs in and nobody's share is counted.
     fast: Option<Arc<Fast>>,
+    /// TLS, whose files are read again.
+    tls: Option<Tls>,
     gate: Gate,
     health: Health,
     stop: StopHandle,
@@ -238,12 +230,12 @@ impl Common {
         let administers = !config.listeners.iter().any(|listener| matches!(listener.access, Access::Admin));
         let guard =
             Guard { hosts: config.hosts.clone(), origins: config.cors.clone(), policy: Policy::Open { administers } };
-        self.make(guard, None, self.parts.clone())
+        self.make(guard, None, None, self.parts.clone())
     }
 
     /// A listener with a policy of its own.
     fn front(&self, config: &ListenerConfig) -> Result<Front, RpcError> {
-        let ListenerConfig { access, apis, cors, hosts, limits, quota, .. } = config;
+        let ListenerConfig { access, tls, apis, cors, hosts, limits, quota, .. } = config;
         let mut parts = Parts { apis: apis.clone(), limits: limits.clone(), ..self.parts.clone() };
         let policy = match access {
             Access::Public => Policy::Public,
@@ -259,10 +251,16 @@ impl Common {
             }
         };
         let guard = Guard { hosts: hosts.clone(), origins: cors.clone(), policy };
-        self.make(guard, quota.map(|quota| Arc::new(Quotas::new(quota))), parts)
+        self.make(guard, tls.clone(), quota.map(|quota| Arc::new(Quotas::new(quota))), parts)
     }
 
-    fn make(&self, guard: Guard, quotas: Option<Arc<Quotas>>, parts: Parts) -> Result<Front, RpcError> {
+    fn make(
+        &self,
+        guard: Guard,
+        tls: Option<Tls>,
+        quotas: Option<Arc<Quotas>>,
+        parts: Parts,
+    ) -> Result<Front, RpcError> {
         let work = WorkPool::new(parts.limits.workers, parts.limits.queued);
         let context = Arc::new(Context::new(self.gate.clone(), parts));
         let mut registrar = Registrar::new(Arc::clone(&context), work.clone());
@@ -282,6 +280,7 @@ impl Common {
             context,
             work,
             quotas,
+            tls,
             gate: self.gate.clone(),
             health: self.health.clone(),
             stop: self.stop.clone(),
@@ -304,6 +303,9 @@ impl Front {
         let rpc = Arc::new(Rpc {
             builder: builder(limits, watch),
             methods: self.methods.clone(),
+            head: self.gate.grant_read(&Identity::Local).map(|grant| self.gate.view(&grant).watch_head()).ok(),
+            context: Arc::clone(&self.context),
+            work: self.work.clone(),
             stop: self.stop.clone(),
             request_bytes: limits.request_bytes,
             fast: self.fast.clone(),
@@ -312,7 +314,9 @@ impl Front {
             .route("/", any(json_rpc).with_state(Arc::clone(&rpc)))
             .route("/health", get(live))
             .route("/ready", get(ready).with_state((self.health.clone(), self.work.clone())));
-        if let Policy::Members(logins) = &self.guard.policy {
+        if let Policy::Members(logins) = &self.guard.policy
+            && !logins.by_certificate()
+        {
             routes = routes
                 .route("/k/{proof}", any(json_rpc).with_state(Arc::clone(&rpc)))
                 .route("/k/{proof}/", any(json_rpc).with_state(rpc))
@@ -321,15 +325,43 @@ impl Front {
         routes.layer(middleware::from_fn_with_state(Arc::clone(&self.guard), guard::check)).layer(self.cors.clone())
     }
 
-    /// What goes on beside requests: filters hear of transactions, and end with their owners' right to read.
+    /// What goes on beside requests: filters hear of transactions, and end with their owners' right to read; changed files
+    /// are read again.
     fn tend(&self, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) {
         let Ok(grant) = self.gate.grant_read(&Identity::Local) else { return };
         let view = self.gate.view(&grant);
         // From now on, not from when the task first runs.
         tasks.spawn(feed_pending(Arc::clone(&self.context), view.pool().subscribe(), shutdown.clone()));
-        if matches!(self.guard.policy, Policy::Members(_)) {
+        let logins = match &self.guard.policy {
+            Policy::Members(logins) => Some(Arc::clone(logins)),
+            _ => None,
+        };
+        if logins.is_some() || self.tls.is_some() {
+            tasks.spawn(read_again(logins.clone(), self.tls.clone(), shutdown.clone()));
+        }
+        if logins.is_some() {
             let (context, work, head) = (Arc::clone(&self.context), self.work.clone(), view.watch_head());
             tasks.spawn(end_filters(context, work, head, shutdown.clone()));
+        }
+    }
+}
+
+/// Looks at the files of services and certificates.
+async fn read_again(logins: Option<Arc<Logins>>, tls: Option<Tls>, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let (logins, tls) = (logins.clone(), tls.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            logins.iter().for_each(|logins| logins.refresh());
+            tls.iter().for_each(Tls::refresh);
+        });
+        if let Err(error) = looked.await {
+            tracing::error!(%error, "files of keys and certificates could not be looked at");
         }
     }
 }
@@ -398,11 +430,15 @@ async fn feed_pending(context: Arc<Context>, mut pooled: Receiver<Newly>, shutdo
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Remote(pub(crate) SocketAddr);
+pub(crate) struct Remote {
+    pub(crate) address: SocketAddr,
+    /// SHA-256 of the client's certificate, where it was asked for one.
+    pub(crate) certificate: Option<[u8; 32]>,
+}
 
 impl Connected<IncomingStream<'_, LimitedListener>> for Remote {
     fn connect_info(stream: IncomingStream<'_, LimitedListener>) -> Self {
-        Self(*stream.remote_addr())
+        Self { address: *stream.remote_addr(), certificate: stream.io().certificate() }
     }
 }
 
@@ -418,114 +454,5 @@ async fn run(listener: LimitedListener, app: Router, shutdown: CancellationToken
             tracing::error!(%error, "an RPC listener ended");
         },
         () = overdue => tracing::warn!("RPC requests did not end in time and were dropped"),
-    }
-}
-
-type Builder = TowerServiceBuilder<Stack<Watch, NoLayer>, NoLayer>;
-
-/// jsonrpsee's half of a listener.
-struct Rpc {
-    builder: Builder,
-    methods: Methods,
-    stop: StopHandle,
-    request_bytes: u32,
-    /// The short way for sent transactions, where they are served.
-    fast: Option<Arc<Fast>>,
-}
-
-fn builder(limits: &Limits, watch: Watch) -> Builder {
-    let server = ServerConfig::builder()
-        .max_request_body_size(limits.request_bytes)
-        // Results are measured where they are made (crate::methods), with our own error; this leaves room for the envelope.
-        .max_response_body_size(limits.response_bytes.saturating_add(64 << 10))
-        .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
-        .max_subscriptions_per_connection(limits.subscriptions)
-        .set_message_buffer_capacity(limits.buffered_messages.max(1))
-        // The watch layer limits batches, with our own error.
-        .set_batch_request_config(BatchRequestConfig::Unlimited)
-        .enable_ws_ping(PingConfig::new())
-        .set_id_provider(HexIds)
-        .build();
-    jsonrpsee::server::Server::builder()
-        .set_config(server)
-        .set_rpc_middleware(RpcServiceBuilder::new().layer(watch))
-        .to_service_builder()
-        .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
-}
-
-/// Subscription ids as geth gives them.
-#[derive(Debug)]
-struct HexIds;
-
-impl IdProvider for HexIds {
-    fn next_id(&self) -> SubscriptionId<'static> {
-        SubscriptionId::Str(B128::random().to_string().into())
-    }
-}
-
-/// One HTTP request, or one upgrade to WebSocket.
-async fn json_rpc(State(rpc): State<Arc<Rpc>>, request: Request) -> Response {
-    if let Some(refusal) = too_large(&request, rpc.request_bytes) {
-        return refusal;
-    }
-    let answer = async {
-        let request = match &rpc.fast {
-            Some(fast) => match fast.answer(request).await {
-                Ok(answer) => return answer,
-                Err(request) => request,
-            },
-            None => request,
-        };
-        let mut service = rpc.builder.clone().build(rpc.methods.clone(), rpc.stop.clone());
-        match service.call(request).await {
-            Ok(response) => response.map(Body::new),
-            Err(error) => {
-                tracing::debug!(%error, "JSON-RPC transport");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }
-        }
-    };
-    match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
-        Ok(response) => response,
-        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "The request took too long and was given up.\n").into_response(),
-    }
-}
-
-/// Refuses by the announced length, with our code; a body that announces none is measured by jsonrpsee while it arrives.
-fn too_large(request: &Request, most: u32) -> Option<Response> {
-    let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    if length <= u64::from(most) {
-        return None;
-    }
-    let failure = Failure::Limit(format!("request of {length} bytes exceeds the limit of {most}"));
-    let body = serde_json::json!({
-        "jsonrpc": "2.0",
-        "id": null,
-        "error": { "code": failure.code(), "message": failure.to_string() },
-    });
-    Some((StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response())
-}
-
-async fn live() -> Response {
-    Json(serde_json::json!({ "status": "live" })).into_response()
-}
-
-async fn ready(State((health, work)): State<(Health, WorkPool)>) -> Response {
-    match work.run_waiting(move || Ok(health.report())).await {
-        Ok(report) => {
-            let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            (status, Json(report)).into_response()
-        }
-        Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()).into_response(),
-    }
-}
-
-async fn render_metrics(State((registry, work)): State<(Arc<Registry>, WorkPool)>) -> Response {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let rendered =
-        work.run_waiting(move || metrics::render(&registry).map_err(|error| Failure::Internal(error.to_string())));
-    match rendered.await {
-        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.to_string()).into_response(),
     }
 }

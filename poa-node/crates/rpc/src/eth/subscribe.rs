@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alloy::rpc::types::Filter;
-use aurum_chain::{Grant, Identity, Read, View, view::TransactionView};
+use aurum_chain::{View, view::TransactionView};
 use jsonrpsee::{
     PendingSubscriptionSink, SubscriptionCloseResponse, SubscriptionSink,
     core::{RegisterMethodError, SubscriptionError},
@@ -26,6 +26,7 @@ use crate::{
     json::{HeaderJson, transaction_json},
     methods::Registrar,
     params::FromParams,
+    reader::Reader,
     work::WorkPool,
 };
 
@@ -44,8 +45,8 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
         "eth_subscription",
         "eth_unsubscribe",
         move |params, pending, _, extensions| {
-            let caller = Caller::of(&extensions);
-            let subscriber = Subscriber { context: Arc::clone(&context), work: work.clone(), caller };
+            let reader = Reader::new(Arc::clone(&context), work.clone(), Caller::of(&extensions));
+            let subscriber = Subscriber { context: Arc::clone(&context), work: work.clone(), reader };
             async move {
                 let ended = match Topic::read(&params) {
                     Ok(topic) => subscriber.run(topic, pending).await,
@@ -98,14 +99,14 @@ type Messages = Vec<Box<RawValue>>;
 struct Subscriber {
     context: Arc<Context>,
     work: WorkPool,
-    caller: Caller,
+    reader: Reader,
 }
 
 impl Subscriber {
     /// Runs until the client is gone, or the failure that ends it.
     async fn run(self, topic: Topic, pending: PendingSubscriptionSink) -> Answer<()> {
         // The place is taken before the client hears of its subscription: what comes after that is news.
-        let view = match self.view().await {
+        let view = match self.reader.view().await {
             Ok(view) => view,
             Err(failure) => {
                 pending.reject(ErrorObjectOwned::from(failure)).await;
@@ -127,46 +128,11 @@ impl Subscriber {
         };
         let ended = tokio::select! {
             biased;
-            failure = self.lost(&view) => Err(failure),
+            failure = self.reader.lost(view.watch_head()) => Err(failure),
             ended = news => ended,
         };
         open.dec();
         ended
-    }
-
-    /// Asks the gate anew: off this thread where that may run the permission contract.
-    async fn view(&self) -> Answer<View> {
-        let (context, identity) = (Arc::clone(&self.context), self.caller.identity());
-        let ask = move || {
-            let grant: Grant<Read> = context.grant(&identity)?;
-            Ok(context.view(&grant))
-        };
-        match identity {
-            Identity::Local | Identity::Anonymous | Identity::Stranger => ask(),
-            Identity::Public | Identity::Address(_) => self.work.run_waiting(ask).await,
-        }
-    }
-
-    /// Waits until the reader may not read any more, and says why; also where there is no news to find it out by.
-    async fn lost(&self, view: &View) -> Failure {
-        let mut head = view.watch_head();
-        loop {
-            tokio::select! {
-                () = self.caller.ended() => {
-                    return Failure::Login {
-                        reason: "SESSION_ENDED",
-                        message: "The session of this subscription has ended: log in again".to_owned(),
-                    };
-                }
-                changed = head.changed() => if changed.is_err() {
-                    // The node stops, and the connection with it.
-                    return std::future::pending().await;
-                }
-            }
-            if let Err(failure) = self.view().await {
-                return failure;
-            }
-        }
     }
 
     /// Headers, or with a filter the logs of blocks.
@@ -186,7 +152,7 @@ impl Subscriber {
                 changed = head.changed() => if changed.is_err() { return Ok(()) },
             }
             loop {
-                let view = self.view().await?;
+                let view = self.reader.view().await?;
                 let filter = filter.clone();
                 let read = self.work.run_waiting(move || {
                     let messages = match filter {
@@ -225,7 +191,7 @@ impl Subscriber {
                 Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => return Ok(()),
             };
-            self.view().await?;
+            self.reader.view().await?;
             for tx in pooled.iter() {
                 let message = if full {
                     let view = TransactionView { transaction: tx.transaction().clone(), place: None };
@@ -250,7 +216,7 @@ impl Subscriber {
                 () = sink.closed() => return Ok(()),
                 _ = tick.tick() => {}
             }
-            let view = self.view().await?;
+            let view = self.reader.view().await?;
             let now = Syncing::now(&self.context, view.head().latest.number);
             let started_or_ended =
                 last.is_none_or(|last| matches!(last, Syncing::No(_)) != matches!(now, Syncing::No(_)));

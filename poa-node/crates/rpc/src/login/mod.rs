@@ -4,15 +4,16 @@
 //! POST /auth/challenge ─▶ a message with a nonce            nothing is remembered
 //! POST /auth/login     ─▶ signature ─▶ account ─▶ token     the token's hash is remembered, in memory only
 //! Authorization: Bearer TOKEN, or /k/TOKEN ─▶ Caller        sessions, then API keys
+//! client certificate of the connection     ─▶ Caller        instead of all this, where a listener asks for one
 //! POST /auth/logout    ─▶ the token is worth nothing
 //! ```
 //!
 //! A login proves an account (EIP-4361, "Sign-In with Ethereum"); what the account may do is asked of the permission
 //! contract at each request, behind the gate. Proofs are compared and kept as SHA-256 hashes; no log line holds one.
 
-mod api_keys;
 mod nonce;
 mod routes;
+mod services;
 mod sessions;
 mod siwe;
 mod timestamp;
@@ -24,13 +25,13 @@ use std::{
 
 use alloy::primitives::{Address, Signature};
 
-pub use self::api_keys::{ApiKey, ApiKeys, ApiKeysError};
+pub use self::services::{Service, ServiceList, ServiceListError};
 use self::{
     nonce::{NonceError, Nonces},
     sessions::Sessions,
     siwe::{Message, MessageError},
 };
-pub(crate) use self::{routes::routes, sessions::Session};
+pub(crate) use self::{routes::routes, services::Listed, sessions::Session};
 use crate::caller::Caller;
 
 /// How long a challenge can be answered.
@@ -46,8 +47,11 @@ pub struct LoginConfig {
     pub domains: Vec<String>,
     /// How long a token is good for.
     pub token_ttl: Duration,
-    /// Static keys of services.
-    pub api_keys: ApiKeys,
+    /// Services with a static key.
+    pub api_keys: ServiceList,
+    /// Services with a client certificate. Where this is, a caller is who the connection's certificate says, and nobody logs
+    /// in; the listener's [`crate::Tls`] has to ask for certificates.
+    pub certificates: Option<ServiceList>,
 }
 
 /// Why a login was refused.
@@ -180,7 +184,23 @@ impl Logins {
         if let Some(session) = self.sessions.find(proof) {
             return Some(Caller::session(session));
         }
-        self.config.api_keys.find(proof).as_ref().map(Caller::api_key)
+        self.config.api_keys.find_key(proof).map(Caller::service)
+    }
+
+    /// Whether callers are known by their certificates.
+    pub(crate) const fn by_certificate(&self) -> bool {
+        self.config.certificates.is_some()
+    }
+
+    /// Who holds the certificate with this fingerprint (SHA-256 of its DER form).
+    pub(crate) fn recognise_certificate(&self, fingerprint: &[u8; 32]) -> Option<Caller> {
+        self.config.certificates.as_ref()?.find(fingerprint).map(Caller::service)
+    }
+
+    /// Reads changed files again: call it off the async threads.
+    pub(crate) fn refresh(&self) {
+        self.config.api_keys.refresh();
+        self.config.certificates.iter().for_each(ServiceList::refresh);
     }
 
     fn check_domain(&self, domain: &str) -> Result<(), LoginError> {
@@ -210,7 +230,7 @@ mod tests {
         signers::{SignerSync, local::PrivateKeySigner},
     };
 
-    use super::{ApiKeys, LoginConfig, Logins, Message};
+    use super::{LoginConfig, Logins, Message, ServiceList};
 
     fn start() -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_700_000_000)
@@ -218,7 +238,8 @@ mod tests {
 
     fn logins() -> Logins {
         let domains = vec!["rpc.acme.example".to_owned(), "app.acme.example".to_owned()];
-        let config = LoginConfig { domains, token_ttl: Duration::from_secs(3600), api_keys: ApiKeys::default() };
+        let (token_ttl, api_keys) = (Duration::from_secs(3600), ServiceList::default());
+        let config = LoginConfig { domains, token_ttl, api_keys, certificates: None };
         Logins::new(config, 2026)
     }
 

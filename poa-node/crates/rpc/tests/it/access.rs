@@ -27,31 +27,34 @@ use aurum_contracts::{
     rights,
 };
 use aurum_rpc::{
-    Access, ApiKeys, Apis, Hosts, Limits, ListenerConfig, LoginConfig, Origins, Quota, RpcConfig, Services,
+    Access, Apis, Hosts, Limits, ListenerConfig, LoginConfig, Origins, Quota, RpcConfig, ServiceList, Services,
 };
 use aurum_types::Transaction;
-use futures::{SinkExt, StreamExt};
+use futures::{Sink, SinkExt, Stream, StreamExt};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message},
+};
 
 const DOMAIN: &str = "rpc.acme.example";
 /// Whose key may do everything, and gives rights.
-const ADMIN: usize = 0;
+pub const ADMIN: usize = 0;
 /// Whose key may read and send.
-const MEMBER: usize = 5;
+pub const MEMBER: usize = 5;
 /// Whose key may read.
-const READER: usize = 6;
+pub const READER: usize = 6;
 /// Whose key may do nothing.
-const NOBODY: usize = 7;
+pub const NOBODY: usize = 7;
 
-fn account(index: usize) -> Address {
+pub fn account(index: usize) -> Address {
     key(index).address()
 }
 
 /// A chain that gives strangers `default_rights`.
-fn kit(default_rights: u32) -> Kit {
+pub fn kit(default_rights: u32) -> Kit {
     Kit::with(1, |spec| {
         let accounts = permissions(&PermissionsGenesis {
             admins: &[account(ADMIN)],
@@ -74,16 +77,17 @@ fn kit(default_rights: u32) -> Kit {
 }
 
 /// Gives an account other rights, in a block of its own.
-fn set_rights(server: &Server, nonce: u64, of: Address, rights: u32) {
+pub fn set_rights(server: &Server, nonce: u64, of: Address, rights: u32) {
     let set = Permissions::setRightsCall { accounts: vec![of], rights: vec![rights] }.abi_encode();
     let propose = Permissions::proposeCall { target: PERMISSIONS, data: set.into() }.abi_encode();
     server.mine(&[transaction(&key(ADMIN), nonce, TxKind::Call(PERMISSIONS), 0, propose.into())]);
 }
 
-fn listener(access: Access) -> ListenerConfig {
+pub fn listener(access: Access) -> ListenerConfig {
     ListenerConfig {
         access,
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        tls: None,
         apis: Apis::all(),
         cors: Origins::None,
         hosts: Hosts::default(),
@@ -92,25 +96,30 @@ fn listener(access: Access) -> ListenerConfig {
     }
 }
 
-fn login_config() -> LoginConfig {
-    LoginConfig { domains: vec![DOMAIN.to_owned()], token_ttl: Duration::from_secs(3600), api_keys: ApiKeys::default() }
+pub fn login_config() -> LoginConfig {
+    LoginConfig {
+        domains: vec![DOMAIN.to_owned()],
+        token_ttl: Duration::from_secs(3600),
+        api_keys: ServiceList::default(),
+        certificates: None,
+    }
 }
 
-fn members() -> ListenerConfig {
+pub fn members() -> ListenerConfig {
     listener(Access::Members { login: login_config(), own_transactions_only: false })
 }
 
-async fn serve(kit: Kit, listeners: Vec<ListenerConfig>) -> Server {
+pub async fn serve(kit: Kit, listeners: Vec<ListenerConfig>) -> Server {
     let config = RpcConfig { listeners, ..config() };
     Server::with(kit, config, |services| Services { dev: Some(Arc::new(Dev)), ..services }).await
 }
 
-fn address(server: &Server, name: &str) -> SocketAddr {
+pub fn address(server: &Server, name: &str) -> SocketAddr {
     server.handle.listeners.iter().find(|listener| listener.name == name).expect("is served").address
 }
 
 /// Status and body of a POST.
-async fn post(url: String, bearer: Option<&str>, body: &Value) -> (StatusCode, Value) {
+pub async fn post(url: String, bearer: Option<&str>, body: &Value) -> (StatusCode, Value) {
     let mut request = Client::new().post(url).header("content-type", "application/json").body(body.to_string());
     if let Some(token) = bearer {
         request = request.bearer_auth(token);
@@ -120,12 +129,18 @@ async fn post(url: String, bearer: Option<&str>, body: &Value) -> (StatusCode, V
     (status, serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON"))
 }
 
-fn request(method: &str, params: &Value) -> Value {
+pub fn request(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
 }
 
 /// The answer of a listener to one call: `result`, or `error`.
-async fn call(server: &Server, name: &str, token: Option<&str>, method: &str, params: Value) -> Result<Value, Value> {
+pub async fn call(
+    server: &Server,
+    name: &str,
+    token: Option<&str>,
+    method: &str,
+    params: Value,
+) -> Result<Value, Value> {
     let (_, mut answer) = post(format!("http://{}/", address(server, name)), token, &request(method, &params)).await;
     match answer.get_mut("error") {
         Some(error) => Err(error.take()),
@@ -133,7 +148,7 @@ async fn call(server: &Server, name: &str, token: Option<&str>, method: &str, pa
     }
 }
 
-fn reason(error: &Value) -> (i64, &str) {
+pub fn reason(error: &Value) -> (i64, &str) {
     (error["code"].as_i64().unwrap_or_default(), error["data"]["reason"].as_str().unwrap_or_default())
 }
 
@@ -157,26 +172,26 @@ async fn log_in_with(server: &Server, by: usize, message: &str) -> (StatusCode, 
 }
 
 /// The token of a login with key number `by`.
-async fn log_in(server: &Server, by: usize) -> String {
+pub async fn log_in(server: &Server, by: usize) -> String {
     let message = challenge(server, by).await;
     let (status, answer) = log_in_with(server, by, &message).await;
     assert_eq!((status, &answer["address"]), (StatusCode::OK, &json!(account(by))), "{answer}");
     answer["token"].as_str().expect("a token").to_owned()
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("within ten seconds")
 }
 
-async fn connect(server: &Server, token: &str) -> Socket {
+pub async fn connect(server: &Server, token: &str) -> Socket {
     let url = format!("ws://{}/k/{token}", address(server, "members"));
     soon(connect_async(url)).await.expect("a WebSocket").0
 }
 
 /// The next JSON message.
-async fn next(socket: &mut Socket) -> Value {
+pub async fn next<S: Stream<Item = Result<Message, Error>> + Unpin>(socket: &mut S) -> Value {
     loop {
         match soon(socket.next()).await.expect("open").expect("a message") {
             Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
@@ -186,12 +201,26 @@ async fn next(socket: &mut Socket) -> Value {
     }
 }
 
-async fn ask(socket: &mut Socket, method: &str, params: Value) -> Value {
+/// Waits until the server closes the connection.
+pub async fn closed<S: Stream<Item = Result<Message, Error>> + Unpin>(socket: &mut S) {
+    loop {
+        match soon(socket.next()).await {
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            Some(Ok(other)) => panic!("{other:?}"),
+        }
+    }
+}
+
+pub async fn ask<S>(socket: &mut S, method: &str, params: Value) -> Value
+where
+    S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin,
+{
     socket.send(Message::text(request(method, &params).to_string())).await.expect("sends");
     next(socket).await
 }
 
-fn raw(tx: &Transaction) -> Value {
+pub fn raw(tx: &Transaction) -> Value {
     json!([Bytes::from(tx.encoded_2718())])
 }
 
@@ -313,19 +342,27 @@ async fn no_method_answers_who_is_not_or_not_any_more_logged_in() {
     let mut socket = connect(&server, &token).await;
     assert_eq!(ask(&mut socket, "eth_chainId", json!([])).await["result"], "0x7ea");
     post(format!("http://{}/auth/logout", address(&server, "members")), Some(&token), &json!({})).await;
-    for method in &methods {
-        let refused = ask(&mut socket, method, json!([])).await;
+    let batch = methods.iter().map(|method| request(method, &json!([])));
+    socket.send(Message::text(Value::from_iter(batch).to_string())).await.unwrap();
+    let answers = next(&mut socket).await;
+    let answers = answers.as_array().expect("an answer to each");
+    assert_eq!(answers.len(), methods.len());
+    for (method, refused) in methods.iter().zip(answers) {
         assert_eq!(reason(&refused["error"]), (-40100, "LOGIN_REQUIRED"), "{method}");
     }
+    closed(&mut socket).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_asks_the_permission_contract() {
     let server = serve(kit(0), vec![members()]).await;
     let token = log_in(&server, READER).await;
-    let mut socket = connect(&server, &token).await;
-    assert_eq!(ask(&mut socket, "eth_blockNumber", json!([])).await["result"], "0x0");
+    let mut before = connect(&server, &token).await;
+    assert_eq!(ask(&mut before, "eth_blockNumber", json!([])).await["result"], "0x0");
     set_rights(&server, 0, account(READER), 0);
+    closed(&mut before).await;
+    // Who could not read when the connection began did not lose anything by it.
+    let mut socket = connect(&server, &token).await;
     for method in server.handle.listeners[0].methods.clone() {
         // jsonrpsee's own: it ends a subscription of this connection, of which there is none.
         if method == "eth_unsubscribe" {
@@ -383,6 +420,7 @@ async fn a_removed_reader_loses_subscriptions_and_filters_with_that_block() {
     ended.sort();
     subscriptions.sort();
     assert_eq!(ended, subscriptions);
+    closed(&mut of_removed).await;
     let news = next(&mut of_stays).await;
     assert_eq!((&news["params"]["subscription"], &news["params"]["result"]["number"]), (&heads, &json!("0x1")));
     assert_eq!(reason(&changes(&removed, filter.clone()).await.unwrap_err()), (-40100, "READ_DENIED"));
@@ -402,7 +440,7 @@ async fn a_session_ends_by_itself_and_its_subscription_with_it() {
     let id = ask(&mut socket, "eth_subscribe", json!(["newHeads"])).await["result"].clone();
     let last = next(&mut socket).await;
     assert_eq!((&last["params"]["subscription"], reason(&last["params"]["error"])), (&id, (-40100, "SESSION_ENDED")));
-    assert_eq!(reason(&ask(&mut socket, "eth_chainId", json!([])).await["error"]), (-40100, "LOGIN_REQUIRED"));
+    closed(&mut socket).await;
     let refused = call(&server, "members", Some(&token), "eth_chainId", json!([])).await.unwrap_err();
     assert_eq!(reason(&refused), (-40100, "TOKEN_UNKNOWN"));
 }
@@ -416,7 +454,7 @@ async fn an_api_key_has_the_rights_of_its_account() {
     let hash = "1967c0fdaed0b8f2618d3b1f4a9f8541ed315505acc26f5a41f382da8bdd9954";
     std::fs::write(&path, format!("explorer {} {hash}\n", account(READER))).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let login = LoginConfig { api_keys: ApiKeys::read(&path).unwrap(), ..login_config() };
+    let login = LoginConfig { api_keys: ServiceList::read(&path).unwrap(), ..login_config() };
     let server = serve(kit(0), vec![listener(Access::Members { login, own_transactions_only: false })]).await;
     assert_eq!(call(&server, "members", Some(&key), "eth_blockNumber", json!([])).await, Ok(json!("0x0")));
     let mut socket = connect(&server, &key).await;
@@ -428,6 +466,7 @@ async fn an_api_key_has_the_rights_of_its_account() {
     assert_eq!(reason(&refused), (-40100, "READ_DENIED"));
     let last = next(&mut socket).await;
     assert_eq!((&last["params"]["subscription"], reason(&last["params"]["error"])), (&id, (-40100, "READ_DENIED")));
+    closed(&mut socket).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 
 mod access;
 mod common;
+mod endings;
 mod explained;
 mod fast;
 mod fuzz;
@@ -13,4 +14,5 @@ mod reads;
 mod sends;
 mod serving;
 mod simulations;
+mod tls;
 mod traces;

@@ -1,0 +1,170 @@
+//! What answers on a listener's paths: JSON-RPC, whether the node is alive and ready, and metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy::primitives::B128;
+use aurum_chain::Head;
+use axum::{
+    Json,
+    body::Body,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jsonrpsee::{
+    core::{middleware::RpcServiceBuilder, server::Methods, traits::IdProvider},
+    server::{BatchRequestConfig, PingConfig, ServerConfig, StopHandle, TowerServiceBuilder},
+    types::SubscriptionId,
+};
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+use tower::{
+    Service as _,
+    layer::util::{Identity as NoLayer, Stack},
+};
+
+use crate::{
+    caller::Caller,
+    config::Limits,
+    connection,
+    context::Context,
+    error::Failure,
+    fast::Fast,
+    health::Health,
+    layer::{Transport, Watch},
+    metrics,
+    reader::Reader,
+    work::WorkPool,
+};
+
+/// How long a request may take before the connection is given up, waiting for a worker included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(crate) type Builder = TowerServiceBuilder<Stack<Watch, NoLayer>, NoLayer>;
+
+/// What answers JSON-RPC: jsonrpsee, and beside it the short way.
+pub(crate) struct Rpc {
+    pub(crate) builder: Builder,
+    pub(crate) methods: Methods,
+    pub(crate) context: Arc<Context>,
+    pub(crate) work: WorkPool,
+    /// When readers are asked for their right again.
+    pub(crate) head: Option<watch::Receiver<Head>>,
+    pub(crate) stop: StopHandle,
+    pub(crate) request_bytes: u32,
+    /// The short way for sent transactions, where they are served.
+    pub(crate) fast: Option<Arc<Fast>>,
+}
+
+impl Rpc {
+    /// What ends the connection of a request, if it is one that stays open.
+    fn until(&self, request: &Request) -> StopHandle {
+        let caller = Caller::of(request.extensions());
+        let stays = request.extensions().get::<Transport>() == Some(&Transport::WebSocket);
+        match &self.head {
+            Some(head) if stays && caller.is_proved() => {
+                let reader = Reader::new(Arc::clone(&self.context), self.work.clone(), caller);
+                connection::until_ended(reader, head.clone(), self.stop.clone())
+            }
+            _ => self.stop.clone(),
+        }
+    }
+}
+
+pub(crate) fn builder(limits: &Limits, watch: Watch) -> Builder {
+    let server = ServerConfig::builder()
+        .max_request_body_size(limits.request_bytes)
+        // Results are measured where they are made (crate::methods), with our own error; this leaves room for the envelope.
+        .max_response_body_size(limits.response_bytes.saturating_add(64 << 10))
+        .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
+        .max_subscriptions_per_connection(limits.subscriptions)
+        .set_message_buffer_capacity(limits.buffered_messages.max(1))
+        // The watch layer limits batches, with our own error.
+        .set_batch_request_config(BatchRequestConfig::Unlimited)
+        .enable_ws_ping(PingConfig::new())
+        .set_id_provider(HexIds)
+        .build();
+    jsonrpsee::server::Server::builder()
+        .set_config(server)
+        .set_rpc_middleware(RpcServiceBuilder::new().layer(watch))
+        .to_service_builder()
+        .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
+}
+
+/// Subscription ids as geth gives them.
+#[derive(Debug)]
+struct HexIds;
+
+impl IdProvider for HexIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        SubscriptionId::Str(B128::random().to_string().into())
+    }
+}
+
+/// One HTTP request, or one upgrade to WebSocket.
+pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, request: Request) -> Response {
+    if let Some(refusal) = too_large(&request, rpc.request_bytes) {
+        return refusal;
+    }
+    let answer = async {
+        let request = match &rpc.fast {
+            Some(fast) => match fast.answer(request).await {
+                Ok(answer) => return answer,
+                Err(request) => request,
+            },
+            None => request,
+        };
+        let stop = rpc.until(&request);
+        let mut service = rpc.builder.clone().build(rpc.methods.clone(), stop);
+        match service.call(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::debug!(%error, "JSON-RPC transport");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    };
+    match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
+        Ok(response) => response,
+        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "The request took too long and was given up.\n").into_response(),
+    }
+}
+
+/// Refuses by the announced length, with our code; a body that announces none is measured by jsonrpsee while it arrives.
+fn too_large(request: &Request, most: u32) -> Option<Response> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+    if length <= u64::from(most) {
+        return None;
+    }
+    let failure = Failure::Limit(format!("request of {length} bytes exceeds the limit of {most}"));
+    let body = serde_json::json!({
+        "jsonrpc": "2.0",
+        "id": null,
+        "error": { "code": failure.code(), "message": failure.to_string() },
+    });
+    Some((StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response())
+}
+
+pub(crate) async fn live() -> Response {
+    Json(serde_json::json!({ "status": "live" })).into_response()
+}
+
+pub(crate) async fn ready(State((health, work)): State<(Health, WorkPool)>) -> Response {
+    match work.run_waiting(move || Ok(health.report())).await {
+        Ok(report) => {
+            let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            (status, Json(report)).into_response()
+        }
+        Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()).into_response(),
+    }
+}
+
+pub(crate) async fn render_metrics(State((registry, work)): State<(Arc<Registry>, WorkPool)>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let rendered =
+        work.run_waiting(move || metrics::render(&registry).map_err(|error| Failure::Internal(error.to_string())));
+    match rendered.await {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, failure.to_string()).into_response(),
+    }
+}
