@@ -1,6 +1,6 @@
 //! What can go wrong, split by whose fault it is.
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use aurum_aura::{InvalidBlock, TemporarilyInvalid};
 use aurum_evm::{Denial, EvmError, InvalidExecution, TraceError};
 use aurum_pool::OpenError;
@@ -210,6 +210,17 @@ pub enum ReadError {
         /// Last block whose logs still fit.
         reached: BlockNumber,
     },
+    /// An account has more storage slots than are looked at for one answer.
+    #[error("account {address} has more than {limit} storage slots, which are not listed at once")]
+    TooManySlots {
+        /// The account.
+        address: Address,
+        /// Most slots looked at.
+        limit: usize,
+    },
+    /// Nobody waits for the answer any more.
+    #[error("the request was given up")]
+    Cancelled,
     /// Nothing is ever final on this chain.
     #[error("there is no finality on a chain with immediateTransitions: the tags safe and finalized mean no block")]
     NoFinality,

@@ -95,6 +95,8 @@ pub struct Limits {
     pub trace_bytes: usize,
     /// Blocks in one `trace_filter`.
     pub trace_blocks: u64,
+    /// Storage slots a contract may have for `debug_storageRangeAt` to list them: all are looked at for each page.
+    pub storage_slots: usize,
     /// Storage slots in one `eth_getProof`.
     pub proof_slots: usize,
     /// How many blocks below the head `eth_getProof` goes back: the trie of an older block is made from all that was written
@@ -104,8 +106,8 @@ pub struct Limits {
     pub fee_history: u64,
     /// Blocks that one `eth_getLogs` looks at.
     pub log_blocks: u64,
-    /// How long one request may take, waiting included. Calls that run then are given up; other reads go on to their end,
-    /// unanswered, and are bounded by limits of their own.
+    /// How long one request may take, waiting included. Calls, traces and searches for logs end then; other reads go on to
+    /// their end, unanswered, and are bounded by limits of their own.
     pub request_time: Duration,
     /// Polling filters of all clients together.
     pub filters: usize,
@@ -130,6 +132,7 @@ impl Default for Limits {
             trace_time: Duration::from_secs(10),
             trace_bytes: 128 << 20,
             trace_blocks: 1000,
+            storage_slots: 250_000,
             proof_slots: 1024,
             proof_blocks: 4096,
             fee_history: 1024,

@@ -6,9 +6,9 @@ use alloy::{
     primitives::B256,
     rpc::types::{Filter, Log},
 };
-use aurum_chain::{BlockRef, ReadError, View};
+use aurum_chain::{BlockRef, ReadError, View, view::MAX_LOG_BLOCKS};
 
-use crate::{error::Answer, json::receipt_logs};
+use crate::{cancel, error::Answer, json::receipt_logs};
 
 /// Most blocks one step goes forward; the next step goes on.
 const STRIDE: u64 = 10_000;
@@ -52,7 +52,11 @@ impl Cursor {
             self.at = to;
             return Ok(logs);
         };
-        let of = |from: u64, to: u64| view.logs(&filter.clone().from_block(from).to_block(to));
+        // Of a subscription there is none: it is nobody's request.
+        let cancel = cancel::current().unwrap_or_default();
+        let of = |from: u64, to: u64| {
+            view.logs_within(&filter.clone().from_block(from).to_block(to), MAX_LOG_BLOCKS, &cancel)
+        };
         match of(first.number, last.number) {
             Ok(found) => {
                 logs.extend(found);

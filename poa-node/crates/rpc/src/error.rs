@@ -76,7 +76,7 @@ pub enum Failure {
     Busy {
         /// What is full, and what to do.
         message: String,
-        /// Stable word for programs: `NODE_BUSY`, `POOL_FULL` or `SENDER_FULL`.
+        /// Stable word for programs, such as `NODE_BUSY` or `TIME_LIMIT` (docs/rpc-access.md lists them).
         reason: &'static str,
         /// When trying again makes sense, if that can be told.
         retry_after: Option<Duration>,
@@ -198,6 +198,19 @@ impl From<ReadError> for Failure {
             ReadError::Call(invalid) => Self::Server(invalid.to_string()),
             ReadError::Simulation(code, reason) => Self::Simulation(code, reason),
             ReadError::Trace(TraceError::Tracer(reason)) => Self::Params(reason),
+            ReadError::Trace(TraceError::Timeout) => Self::Busy {
+                message: "execution timeout: tracing took longer than this node spends on one request; ask for fewer \
+                          blocks, for one transaction, or for less about each (onlyTopCall)"
+                    .to_owned(),
+                reason: "TIME_LIMIT",
+                retry_after: None,
+            },
+            ReadError::Cancelled => {
+                Self::Busy { message: "the request was given up".to_owned(), reason: "TIME_LIMIT", retry_after: None }
+            }
+            ReadError::TooManySlots { limit, .. } => {
+                Self::Limit(format!("{error}; this node looks at {limit}, read single slots with eth_getStorageAt"))
+            }
             ReadError::Trace(limit) => Self::Limit(limit.to_string()),
             ReadError::Fault(fault) => Self::Internal(fault.to_string()),
         }

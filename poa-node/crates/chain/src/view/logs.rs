@@ -4,6 +4,7 @@ use alloy::{
     primitives::{B256, BlockNumber},
     rpc::types::{Filter, FilterBlockOption},
 };
+use aurum_evm::Cancel;
 use aurum_types::{Header, Receipt, Transaction};
 
 use super::View;
@@ -58,14 +59,15 @@ impl View {
     /// [`ReadError::Range`] for a reversed range or one over [`MAX_LOG_BLOCKS`], [`ReadError::TooManyResults`] over
     /// [`MAX_LOGS`] (saying up to which block the answer fits), [`ReadError::UnknownBlock`] for an unknown block hash.
     pub fn logs(&self, filter: &Filter) -> Result<Vec<LogView>, ReadError> {
-        self.logs_within(filter, MAX_LOG_BLOCKS)
+        self.logs_within(filter, MAX_LOG_BLOCKS, &Cancel::default())
     }
 
-    /// As [`Self::logs`], of at most `blocks` blocks, which is no more than [`MAX_LOG_BLOCKS`].
+    /// As [`Self::logs`], of at most `blocks` blocks, which is no more than [`MAX_LOG_BLOCKS`], and until `cancel` says that
+    /// nobody wants them any more.
     ///
     /// # Errors
-    /// As [`Self::logs`].
-    pub fn logs_within(&self, filter: &Filter, blocks: u64) -> Result<Vec<LogView>, ReadError> {
+    /// As [`Self::logs`], and [`ReadError::Cancelled`].
+    pub fn logs_within(&self, filter: &Filter, blocks: u64, cancel: &Cancel) -> Result<Vec<LogView>, ReadError> {
         match &filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
                 let block = self.block((*hash).into())?.ok_or(ReadError::UnknownBlock)?;
@@ -79,7 +81,7 @@ impl View {
                 };
                 let from = bound(from_block, latest)?;
                 let to = bound(to_block, latest)?;
-                self.logs_between((from, to, latest), blocks.clamp(1, MAX_LOG_BLOCKS), filter)
+                self.logs_between((from, to, latest), blocks.clamp(1, MAX_LOG_BLOCKS), filter, cancel)
             }
         }
     }
@@ -89,12 +91,16 @@ impl View {
         (from, to, latest): (BlockNumber, BlockNumber, BlockNumber),
         limit: u64,
         filter: &Filter,
+        cancel: &Cancel,
     ) -> Result<Vec<LogView>, ReadError> {
         if from > to || to.min(latest).saturating_sub(from) >= limit {
             return Err(ReadError::Range { from, to, limit });
         }
         let mut found = Vec::new();
         for number in from..=to.min(latest) {
+            if cancel.is_cancelled() {
+                return Err(ReadError::Cancelled);
+            }
             let Some(hash) = self.reader().canonical_hash(number)? else { break };
             let Some(header) = self.reader().header(hash)? else { break };
             if !filter.matches_bloom(header.logs_bloom) {

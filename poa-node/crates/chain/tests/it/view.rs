@@ -9,7 +9,7 @@ use alloy::{
 };
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use aurum_aura::Signer;
-use aurum_chain::{CallOutcome, CallRequest, ReadError};
+use aurum_chain::{CallOutcome, CallRequest, Cancel, ReadError};
 use aurum_types::Step;
 
 use crate::kit::{Kit, key, standing, transaction, transfer};
@@ -53,6 +53,17 @@ fn logs_are_found_by_range_hash_address_and_topic_and_only_there() {
     assert_eq!(view.logs(&Filter::new().from_block(2).to_block(3)).unwrap().len(), 1);
     assert!(matches!(view.logs(&Filter::new().from_block(3).to_block(2)), Err(ReadError::Range { .. })));
     assert!(matches!(view.logs(&Filter::new().at_block_hash(TOPIC)), Err(ReadError::UnknownBlock)));
+}
+
+#[test]
+fn a_search_for_logs_ends_when_nobody_waits_for_it() {
+    let kit = kit();
+    let node = kit.node();
+    kit.mine(&node, &[log(0, 1)]);
+    let (all, cancel) = (Filter::new().from_block(0).to_block(BlockNumberOrTag::Latest), Cancel::default());
+    assert_eq!(node.view().logs_within(&all, 10, &cancel).unwrap().len(), 1);
+    cancel.cancel();
+    assert!(matches!(node.view().logs_within(&all, 10, &cancel), Err(ReadError::Cancelled)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A block of the chain, run again with somebody looking on.
 
+use std::time::Instant;
+
 use revm::{Inspector, context_interface::result::ResultAndState};
 
 use super::{Replay, TraceError, TraceLimits, Which, before::Before};
@@ -44,6 +46,10 @@ pub(super) fn replay<I: Inspector<Context>, T>(
     };
     let mut found = Vec::new();
     for (index, (tx, sender)) in transactions.iter().zip(*senders).enumerate().take(count) {
+        // Transfers run no instruction at which the inspector would look.
+        if Instant::now() >= limits.deadline {
+            return Err(TraceError::Timeout);
+        }
         let mask = runner.permit(*sender, tx)?.map_err(|denial| PushError::NotPermitted(denial).in_block(index))?;
         if which.includes(index) {
             let (inspector, records) = make()?;

@@ -117,9 +117,9 @@ fn call(
     }
 }
 
-/// What this node spends on one trace; `timeout` (Go's `5s`, `300ms`, `1m30s`) may ask for another time, up to the limit.
+/// What this node spends on one trace, which is no more time than its request has; `timeout` (Go's `5s`, `300ms`, `1m30s`) may ask for another time, up to the limit.
 pub(crate) fn limits(context: &Context, timeout: Option<&str>) -> Answer<TraceLimits> {
-    let most = context.limits.trace_time;
+    let most = context.limits.trace_time.min(context.limits.request_time);
     let time = match timeout {
         None => most,
         Some(text) => {

@@ -4,7 +4,7 @@ use alloy::rpc::types::Filter;
 use aurum_chain::{Grant, Read, View, view::LogView};
 use jsonrpsee::core::RegisterMethodError;
 
-use crate::{context::Context, error::Answer, methods::Registrar};
+use crate::{cancel, context::Context, error::Answer, methods::Registrar};
 
 pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
     methods.add("eth_getLogs", get_logs)
@@ -16,5 +16,5 @@ fn get_logs(context: &Context, grant: &Grant<Read>, (filter,): (Filter,)) -> Ans
 
 /// Logs of a filter, of no more blocks than this listener looks at for one request.
 pub(super) fn find(context: &Context, view: &View, filter: &Filter) -> Answer<Vec<LogView>> {
-    Ok(view.logs_within(filter, context.limits.log_blocks)?)
+    Ok(view.logs_within(filter, context.limits.log_blocks, &cancel::current().unwrap_or_default())?)
 }

@@ -1,8 +1,10 @@
 //! `trace_filter`: frames and rewards of a range of blocks, by who took part.
 
+use std::time::Instant;
+
 use alloy::{eips::BlockNumberOrTag, primitives::Address};
 use alloy_rpc_types_trace::filter::{TraceFilter, TraceFilterMode};
-use aurum_chain::{Grant, Read, ReadError, Which};
+use aurum_chain::{Grant, Read, ReadError, TraceError, Which};
 use jsonrpsee::core::RegisterMethodError;
 use serde::Deserialize;
 
@@ -83,6 +85,10 @@ fn filter(context: &Context, grant: &Grant<Read>, (request,): (Request,)) -> Ans
         (after.unwrap_or(0), count.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)));
     let mut found = Vec::new();
     for number in from.max(1)..=to {
+        // Blocks without transactions take their time too.
+        if Instant::now() >= limits.deadline {
+            return Err(ReadError::from(TraceError::Timeout).into());
+        }
         let block = view.trace(number.into())?.ok_or(Failure::UnknownBlock)?;
         let traces = block.parity(Which::All, &only_frames(), limits)?;
         for entry in entries(block.block(), traces).into_iter().filter(&matches) {
