@@ -16,3 +16,4 @@ mod serving;
 mod simulations;
 mod tls;
 mod traces;
+mod unprotected;

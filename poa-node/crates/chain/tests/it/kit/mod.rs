@@ -29,6 +29,8 @@ pub struct Kit {
     pub clock: Arc<ManualClock>,
     pub signers: BTreeMap<Address, KeySigner>,
     pub validators: Vec<Address>,
+    /// Of every node, but for the journal's place.
+    pub pool: PoolConfig,
 }
 
 /// One node: a chain and its folder.
@@ -82,6 +84,7 @@ impl Kit {
             clock: Arc::new(ManualClock::new(Duration::from_secs(START))),
             signers,
             validators,
+            pool: PoolConfig::default(),
         }
     }
 
@@ -101,7 +104,7 @@ impl Kit {
             spec: Arc::clone(&self.spec),
             path: path.join("db"),
             clock: self.clock.clone(),
-            pool: PoolConfig { journal: Some(path.join("journal")), ..PoolConfig::default() },
+            pool: PoolConfig { journal: Some(path.join("journal")), ..self.pool.clone() },
             min_gas_price: 0,
         }
     }
