@@ -1,6 +1,9 @@
 //! Everything that can be read, by hash and number: the recent tree first, the database after it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{Clock, EmptySteps, StepSchedule};
@@ -175,6 +178,12 @@ impl Reader {
 
     pub(crate) fn prove(&self, hash: B256, address: Address, slots: &[U256]) -> Result<AccountProof, ReadError> {
         self.tree.prove(hash, address, slots)?.ok_or(ReadError::NoState(hash))
+    }
+
+    /// The slots an account may have after a block, of which there are `most` at most.
+    pub(crate) fn slots(&self, hash: B256, address: Address, most: usize) -> Result<BTreeSet<U256>, ReadError> {
+        let list = self.tree.slots(hash, address, most)?.ok_or(ReadError::NoState(hash))?;
+        if list.cut_short { Err(ReadError::TooManySlots { address, limit: most }) } else { Ok(list.slots) }
     }
 
     /// What an account is that does not exist: it has the first nonce (`accountStartNonce`).

@@ -29,6 +29,7 @@ mod overlay;
 mod persisted;
 mod restore;
 mod rocks;
+mod slots;
 mod state_root;
 mod tables;
 mod tree;
@@ -43,6 +44,7 @@ pub use database::{Database, ExecutedRecord, History, Options, StoredBlock, Tip}
 pub use error::StorageError;
 pub use leaves::Leaf;
 pub use restore::{Restore, RestoredBlock};
+pub use slots::SlotList;
 pub use state_root::StateRoot;
 pub use tree::StateTree;
 pub use writer::Writer;

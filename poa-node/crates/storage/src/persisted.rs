@@ -9,6 +9,7 @@ use crate::{
     StorageError, Tip,
     codec::{AddressAt, Key, Slot, SlotAt},
     core::Core,
+    rocks::Rocks,
     tables,
 };
 
@@ -49,7 +50,24 @@ impl PersistedState {
         Ok(before.unwrap_or(now))
     }
 
-    fn behind(&self) -> BlockNumber {
+    /// Whether the block is canonical as it was, and its history kept: asked after something was found out without
+    /// [`Self::read`]. An unwind in between makes what was found doubtful, even where it left the block alone.
+    pub(crate) fn still_holds(&self) -> Result<bool, StorageError> {
+        let unwinds = self.core.unwinds();
+        Ok(*unwinds == self.unwinds && self.core.history_floor() <= self.block.number)
+    }
+
+    /// Whether the flat tables are this very state.
+    pub(crate) fn is_flat(&self) -> bool {
+        self.core.flat_up_to() == self.block.number
+    }
+
+    pub(crate) fn rocks(&self) -> &Rocks {
+        &self.core.rocks
+    }
+
+    /// The first block whose writes this state does not have.
+    pub(crate) fn behind(&self) -> BlockNumber {
         self.block.number + 1
     }
 

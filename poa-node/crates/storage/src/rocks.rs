@@ -154,6 +154,27 @@ impl Rocks {
         }))
     }
 
+    /// Visits keys that start with `prefix`: the first one, then always the first at or behind what `visit` made of the one
+    /// before it, until that is nothing or there are no more.
+    pub(crate) fn leap<T: Table>(
+        &self,
+        prefix: &[u8],
+        mut visit: impl FnMut(T::Key) -> Option<Vec<u8>>,
+    ) -> Result<(), StorageError> {
+        let mut options = ReadOptions::default();
+        if let Some(end) = after_prefix(prefix) {
+            options.set_iterate_upper_bound(end);
+        }
+        let mut iterator = self.db.raw_iterator_cf_opt(self.table::<T>(), options);
+        iterator.seek(prefix);
+        while let Some(key) = iterator.key() {
+            let key = Key::from_bytes(key).ok_or_else(|| StorageError::corrupt(T::NAME, "malformed key"))?;
+            let Some(next) = visit(key) else { break };
+            iterator.seek(next);
+        }
+        iterator.status().map_err(|error| StorageError::disk("leap", &error))
+    }
+
     /// The record with the highest key.
     pub(crate) fn last<T: Table>(&self) -> Result<Option<Record<T>>, StorageError> {
         let Some(record) = self.db.iterator_cf(self.table::<T>(), IteratorMode::End).next() else { return Ok(None) };

@@ -38,22 +38,25 @@ impl StateTree {
     /// # Errors
     /// When the disk fails.
     pub fn state_at(&self, block: B256) -> Result<Option<Arc<dyn StateReader>>, StorageError> {
+        let found = self.found(block)?;
+        Ok(found.map(|(slice, base)| match slice {
+            Some(slice) => Arc::new(OverlayState { slice, base }) as Arc<dyn StateReader>,
+            None => Arc::new(base),
+        }))
+    }
+
+    /// The unpersisted part of the state after `block`, if it has one, and the persisted state below.
+    pub(crate) fn found(&self, block: B256) -> Result<Option<(Option<Slice>, PersistedState)>, StorageError> {
         let unwinds = self.core.unwinds();
         let (slice, tip) = {
             let overlay = self.core.overlay();
             (overlay.slice(block), overlay.tip())
         };
         let Some(tip) = tip else { return Ok(None) };
-        if let Some(slice) = slice {
-            let root = if slice.root == tip.hash { Some(tip) } else { self.core.persisted(slice.root)? };
-            let Some(root) = root.filter(|root| root.number >= self.core.history_floor()) else { return Ok(None) };
-            let base = PersistedState::new(Arc::clone(&self.core), root, *unwinds);
-            return Ok(Some(Arc::new(OverlayState { slice, base })));
-        }
-        let block = if block == tip.hash { Some(tip) } else { self.core.persisted(block)? };
-        Ok(block.filter(|block| block.number >= self.core.history_floor()).map(|block| {
-            Arc::new(PersistedState::new(Arc::clone(&self.core), block, *unwinds)) as Arc<dyn StateReader>
-        }))
+        let root = slice.as_ref().map_or(block, |slice| slice.root);
+        let root = if root == tip.hash { Some(tip) } else { self.core.persisted(root)? };
+        let root = root.filter(|root| root.number >= self.core.history_floor());
+        Ok(root.map(|root| (slice, PersistedState::new(Arc::clone(&self.core), root, *unwinds))))
     }
 
     /// The root after `changes` on top of the state after `parent`. Computes only; nothing is kept.

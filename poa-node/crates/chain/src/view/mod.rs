@@ -11,6 +11,7 @@ mod pool;
 mod simulate;
 mod state;
 mod steps;
+mod storage;
 mod trace;
 
 use std::{fmt, sync::Arc};
@@ -33,6 +34,7 @@ pub use self::{
     simulate::{SimulatedBlock, Simulation},
     state::StateView,
     steps::{MAX_STEPS, StepOutcome, StepReport},
+    storage::{StoragePage, StorageRange, StorageSlot},
     trace::TraceView,
 };
 use crate::{BlockRef, Chain, Head, HeadChange, ReadError, reader::Reader};

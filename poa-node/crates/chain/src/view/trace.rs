@@ -11,7 +11,7 @@ use alloy_rpc_types_trace::{
     parity::{TraceResults, TraceType},
 };
 use aurum_evm::{BlockEnv, BlockTraces, CallOutcome, CallRequest, Evm, ParityCall, Replay, TraceLimits, Which};
-use aurum_types::{SealedBlock, StateReader, recover_sender};
+use aurum_types::{SealedBlock, StateChanges, StateReader, recover_sender};
 
 use super::{BlockView, StoredBlock, View};
 use crate::{ReadError, reader::Reader};
@@ -76,6 +76,16 @@ impl TraceView {
         limits: TraceLimits,
     ) -> Result<GethTrace, ReadError> {
         Ok(self.evm.trace_call_geth_within(&self.replay(), index, request, options, limits)?)
+    }
+
+    /// What the block changed before its transaction at `index`.
+    pub(super) fn changes_before(&self, index: usize, limits: TraceLimits) -> Result<StateChanges, ReadError> {
+        Ok(self.evm.changes_before(&self.replay(), index, limits)?)
+    }
+
+    /// The state it began with.
+    pub(super) fn parent(&self) -> &dyn StateReader {
+        &*self.parent
     }
 
     fn replay(&self) -> Replay<'_> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_rpc_types_trace::geth::{GethDebugTracingOptions, GethTrace};
-use aurum_types::StateReader;
+use aurum_types::{StateChanges, StateReader};
 use revm::{Inspector, context::TxEnv, context_interface::result::ResultAndState, inspector::NoOpInspector};
 
 use super::{
@@ -50,6 +50,19 @@ impl Evm {
         let state = self.state_within(block, index, limits)?;
         let prepared = self.prepare_on(Arc::clone(&block.parent), &block.env, request, Some(state))?;
         Ok(prepared.traced(request.gas, limits, || geth::tracer(options, limits), geth::result)?.0)
+    }
+
+    /// What a block changed before the transaction at `index`: what it began with, and the transactions before that one.
+    ///
+    /// # Errors
+    /// [`TraceError`].
+    pub fn changes_before(
+        &self,
+        block: &Replay<'_>,
+        index: usize,
+        limits: TraceLimits,
+    ) -> Result<StateChanges, TraceError> {
+        Ok(self.state_within(block, index, limits)?.changes())
     }
 
     /// The state before the transaction at `index`.

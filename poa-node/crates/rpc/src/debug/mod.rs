@@ -1,6 +1,7 @@
-//! `debug_*`: consensus bytes, and what happened inside transactions in geth's form.
+//! `debug_*`: consensus bytes, storage, and what happened inside transactions in geth's form.
 
 mod raw;
+mod storage;
 mod trace;
 
 pub(crate) use self::trace::{limits, locate};
@@ -10,5 +11,6 @@ use crate::methods::Registrar;
 
 pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
     raw::register(methods)?;
+    storage::register(methods)?;
     trace::register(methods)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::access::soon;
 use crate::common::{
     Server, config,
     kit::{Kit, key, transaction},
@@ -40,6 +41,43 @@ async fn a_call_past_its_time_frees_its_worker() {
         // The only worker answers this.
         server.ok("eth_getBalance", json!([target, "latest"])).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_past_their_time_say_what_to_do() {
+    let server = limited(Limits { trace_time: Duration::ZERO, ..Limits::default() }).await;
+    let contract = server.deploy(0, &store());
+    let call = transaction(&key(0), 1, TxKind::Call(contract), 0, vec![7; 32].into());
+    let hash = *call.tx_hash();
+    server.mine(&[call]);
+    server.mine(&[]);
+    for (method, params) in [
+        ("trace_block", json!(["0x2"])),
+        ("trace_transaction", json!([hash])),
+        ("trace_replayBlockTransactions", json!(["0x2", ["trace"]])),
+        ("trace_filter", json!([{ "fromBlock": "0x1" }])),
+        // Of blocks in which nothing happened, too.
+        ("trace_filter", json!([{ "fromBlock": "0x3" }])),
+        ("debug_traceBlockByNumber", json!(["0x2"])),
+        ("debug_storageRangeAt", json!(["0x2", 0, contract, "0x", 10])),
+    ] {
+        let refused = server.call(method, params).await.expect_err(method);
+        assert_eq!((&refused["code"], &refused["data"]["reason"]), (&json!(-32005), &json!("TIME_LIMIT")), "{method}");
+        assert!(refused["message"].as_str().unwrap().contains("ask for fewer blocks"), "{method}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_takes_no_longer_than_its_request_may() {
+    let limits = Limits { tracers: 1, request_time: Duration::from_millis(300), ..Limits::default() };
+    let server = limited(Limits { trace_time: Duration::from_secs(3600), call_gas: u64::MAX / 4, ..limits }).await;
+    let target = Address::repeat_byte(0x77);
+    let options = json!({ "tracer": "noopTracer", "stateOverrides": { target.to_string(): { "code": "0x5b600056" } } });
+    let refused = server.call("debug_traceCall", json!([{ "to": target }, "latest", options])).await.unwrap_err();
+    assert_eq!((&refused["code"], &refused["data"]["reason"]), (&json!(-32005), &json!("TIME_LIMIT")));
+    // The only thread for traces does this next.
+    server.mine(&[]);
+    soon(async { while server.call("trace_block", json!(["latest"])).await.is_err() {} }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ mod reads;
 mod sends;
 mod serving;
 mod simulations;
+mod storage_range;
 mod tls;
 mod traces;
 mod unprotected;

@@ -1,6 +1,6 @@
 //! Blocks made of bare state changes, and the model their states are compared with.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::{
     consensus::{Signed, TxLegacy, TxType},
@@ -218,6 +218,21 @@ pub(crate) fn check_state(tree: &StateTree, link: &Link) {
     let state = tree.state_at(link.hash).expect("disk").unwrap_or_else(|| panic!("no state at {}", link.header.number));
     compare(&*state, &link.model);
     assert_eq!(state.block_hash(link.header.number).expect("disk"), Some(link.hash));
+    check_slots(tree, link, &*state);
+}
+
+/// Every slot of the model is listed, and what is listed besides is zero.
+fn check_slots(tree: &StateTree, link: &Link, state: &dyn StateReader) {
+    for address in (0..10).map(address) {
+        let list = tree.slots(link.hash, address, 8).expect("disk").expect("a state that can be read");
+        assert!(!list.cut_short);
+        let value = |slot: &U256| state.storage(address, *slot).expect("readable");
+        let listed: BTreeMap<U256, U256> = list.slots.iter().map(|slot| (*slot, value(slot))).collect();
+        let expected: BTreeMap<U256, U256> = link.model.slots(address).collect();
+        assert_eq!(listed.into_iter().filter(|(_, value)| !value.is_zero()).collect::<BTreeMap<_, _>>(), expected);
+        let cut = tree.slots(link.hash, address, 1).expect("disk").expect("a state that can be read");
+        assert_eq!(cut.cut_short, cut != list, "{address} at {}", link.header.number);
+    }
 }
 
 pub(crate) fn compare(state: &dyn StateReader, model: &MemoryState) {

@@ -1,4 +1,4 @@
-//! geth's tracers and raw encodings.
+//! geth's tracers, raw encodings and storage.
 
 use super::{Like::*, Method, Section};
 
@@ -34,6 +34,20 @@ pub(super) const SECTION: Section = Section {
             params: &[("hash", "Hash")],
             result: "Bytes",
             text: "EIP-2718 form of a transaction.",
+            like: Geth,
+            dev: false,
+        },
+        Method {
+            name: "debug_storageRangeAt",
+            params: &[
+                ("block", "Block"),
+                ("index", "Number"),
+                ("address", "Address"),
+                ("start", "Bytes"),
+                ("count", "Number"),
+            ],
+            result: "Object",
+            text: "Storage of a contract before the transaction at `index` of a block: slots that are not zero, by hash from `start` on, and `nextKey`. 10000 at once; −32005 for a contract with more than 250000 slots.",
             like: Geth,
             dev: false,
         },
