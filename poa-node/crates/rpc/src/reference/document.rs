@@ -1,13 +1,18 @@
 //! `docs/rpc.md`: kept by a test.
 
-use super::{Method, SECTIONS};
+use super::{
+    Method, SECTIONS,
+    absent::{ABSENT, Absent},
+};
 
 /// What stands before the tables.
 const HEAD: &str = "\
 # JSON-RPC
 
 Every method of a node. This file is made from the code's own table: a test fails when it is stale. Programs get the same from
-`rpc.discover` (OpenRPC). `?` marks what may be left out; *like* names whose behaviour it is.
+`rpc.discover` (OpenRPC). `?` marks what may be left out. *like* names whose behaviour it is: geth's, by execution-apis; Parity's, or
+OpenEthereum's; Anvil's and Hardhat's; what Otterscan wants; or this node's own. What others have and this node has not, and why, stands
+at the [end](#not-offered).
 
 **Kinds.** Quantity: number in hex, `0x2a`. Tag: a Quantity, or `latest`, `pending`, `safe`, `finalized`, `earliest`. Block: a Tag, a
 block hash, or `{\"blockHash\", \"requireCanonical\"}` or `{\"blockNumber\"}` (EIP-1898); `latest` where it is left out. Call: a transaction
@@ -55,7 +60,20 @@ fn render() -> String {
         ));
         text.extend(section.methods.iter().map(row));
     }
+    text.push_str("\n## Not offered\n\n| methods | why, and what to use |\n|---|---|\n");
+    text.extend(ABSENT.iter().map(|Absent { names, why }| format!("| `{}` | {why} |\n", names.join("`, `"))));
     text
+}
+
+#[test]
+fn what_is_not_offered_is_not_there() {
+    let is = |absent: &str, name: &str| {
+        absent.strip_suffix('*').map_or(absent == name, |beginning| name.starts_with(beginning))
+    };
+    for method in SECTIONS.iter().flat_map(|section| section.methods) {
+        let absent = ABSENT.iter().flat_map(|absent| absent.names).find(|absent| is(absent, method.name));
+        assert_eq!(absent, None, "{}", method.name);
+    }
 }
 
 fn row(method: &Method) -> String {

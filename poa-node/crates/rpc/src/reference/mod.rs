@@ -1,6 +1,8 @@
 //! The reference of all methods: as a document for people, and as OpenRPC for programs.
 
 #[cfg(test)]
+mod absent;
+#[cfg(test)]
 mod document;
 mod table;
 
