@@ -9,6 +9,8 @@
     reason = "tests; each file uses its part"
 )]
 
+pub mod programs;
+
 use std::sync::Arc;
 
 use alloy::{
