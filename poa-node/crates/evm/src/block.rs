@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alloy::{
     consensus::Transaction as _,
-    primitives::{Address, Bytes, map::HashMap},
+    primitives::{Address, Bytes, U256, map::HashMap},
     sol_types::SolCall,
 };
 use aurum_types::{ExecutionOutcome, Receipt, ReceiptOutcome, RecoveredBlock, StateReader, Transaction};
@@ -15,10 +15,11 @@ use revm::context_interface::result::ResultAndState;
 use crate::{
     BlockEnv, Evm, EvmError, InvalidExecution, PermissionRequest, PushError, Rules, TxInvalid,
     abi::IValidatorSet,
-    database::{BlockState, CleanUp},
+    database::{BlockState, CleanUp, Write},
     engine::Roots,
     inspect::Look,
     machine::{Machine, Refused},
+    parallel::Guess,
     permission::{FrameGuard, Mask, Permission, Sent},
     read_only::Reader,
     rewards::{self, Reward},
@@ -27,6 +28,41 @@ use crate::{
     system_call::system_call,
     transaction,
 };
+
+/// On which terms a transaction runs, whoever runs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// It pays no base fee.
+    exempt: bool,
+    /// Its sender may have code (EIP-3607).
+    sender_may_have_code: bool,
+}
+
+impl Terms {
+    pub(crate) fn of(evm: &Evm, rules: &Rules, tx: &Transaction) -> Self {
+        let zero_price = transaction::is_zero_price(tx) && !rules.gas_free;
+        let impersonated = evm.development().is_some_and(|development| development.impersonated(tx).is_some());
+        Self {
+            exempt: zero_price && rules.zero_price_is_exempt(),
+            sender_may_have_code: impersonated || !rules.reject_senders_with_code,
+        }
+    }
+}
+
+/// Sets a machine up for the transaction that `mask` let in.
+pub(crate) fn set_up<I: Look>(
+    machine: &mut Machine<I>,
+    terms: Terms,
+    sender: Address,
+    tx: &Transaction,
+    mask: Option<Mask>,
+) {
+    if let Some(guard) = machine.guard() {
+        guard.begin(Sent::transaction(sender, tx, mask));
+    }
+    machine.exempt_from_base_fee(terms.exempt);
+    machine.admit_senders_with_code(terms.sender_may_have_code);
+}
 
 /// A block that is being run.
 #[derive(Debug)]
@@ -115,6 +151,11 @@ impl<I: Look> BlockRunner<I> {
         rewards::owed(&self.evm.spec, &self.env, &mut self.machine)
     }
 
+    /// The state so far, to look at.
+    pub(crate) fn state(&mut self) -> &BlockState {
+        self.machine.state()
+    }
+
     /// The state so far.
     pub(crate) fn into_state(self) -> BlockState {
         self.machine.into_state()
@@ -178,30 +219,13 @@ impl<I: Look> BlockRunner<I> {
         roots: Option<Roots<'_>>,
         seen: impl FnOnce(&mut Machine<I>, &ResultAndState) -> Result<(), EvmError>,
     ) -> Result<(), PushError> {
-        if tx.gas_limit() > self.gas_left() {
-            return Err(PushError::DoesNotFit { gas: tx.gas_limit(), left: self.gas_left() });
-        }
+        self.fits(tx)?;
         transaction::validate(&self.rules, tx).map_err(PushError::Invalid)?;
-        let zero_price = transaction::is_zero_price(tx) && !self.rules.gas_free;
-        if zero_price && let Some(certifier) = &mut self.certifier {
-            let registrar = self.evm.spec.params.registrar;
-            if !service::is_certified(certifier, registrar, sender).map_err(EvmError::Fault)? {
-                return Err(PushError::Invalid(TxInvalid::Uncertified));
-            }
+        self.certify(sender, tx)?;
+        if self.rules.receipts == ReceiptForm::StateRoot && roots.is_none() {
+            return Err(EvmError::fault("receipts before EIP-658 need Evm::execute_with_roots").into());
         }
-        let form = match (self.rules.receipts, &roots) {
-            (ReceiptForm::StateRoot, None) => {
-                return Err(EvmError::fault("receipts before EIP-658 need Evm::execute_with_roots").into());
-            }
-            (form, _) => form,
-        };
-        if let Some(guard) = self.machine.guard() {
-            guard.begin(Sent::transaction(sender, tx, mask));
-        }
-        self.machine.exempt_from_base_fee(zero_price && self.rules.zero_price_is_exempt());
-        let development = self.evm.development();
-        let impersonated = development.is_some_and(|development| development.impersonated(tx).is_some());
-        self.machine.admit_senders_with_code(impersonated || !self.rules.reject_senders_with_code);
+        set_up(&mut self.machine, Terms::of(&self.evm, &self.rules, tx), sender, tx, mask);
         let (result, state) =
             self.machine.transact(transaction::tx_env(&self.rules, sender, tx)).map_err(|refused| match refused {
                 Refused::Invalid(error) => PushError::Invalid(error),
@@ -209,13 +233,77 @@ impl<I: Look> BlockRunner<I> {
             })?;
         let outcome = ResultAndState::new(result, state);
         seen(&mut self.machine, &outcome)?;
-        let ResultAndState { result, state } = outcome;
-        self.machine.commit(state, CleanUp::Transaction).map_err(EvmError::Fault)?;
-        if let Some(development) = development.filter(|_| result.is_success()) {
+        self.conclude(sender, tx, outcome, &[], roots)
+    }
+
+    /// [`Self::run`], which notes what becomes of which account where somebody wants to know.
+    pub(crate) fn run_noting(
+        &mut self,
+        sender: Address,
+        tx: &Transaction,
+        mask: Option<Mask>,
+        writes: Option<&mut Vec<Write>>,
+    ) -> Result<(), PushError> {
+        let Some(writes) = writes else { return self.run(sender, tx, mask, None) };
+        self.run_seen(sender, tx, mask, None, |_, outcome| {
+            *writes = Write::drafts(&outcome.state);
+            Ok(())
+        })?;
+        self.machine.state().fill_in(writes);
+        Ok(())
+    }
+
+    /// Takes a guess for the run of a transaction that `mask` let in, if nothing of the state it was made on was otherwise
+    /// than here. `false` leaves no trace.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`] that come before anything runs.
+    pub(crate) fn take(&mut self, sender: Address, tx: &Transaction, guess: Guess) -> Result<bool, PushError> {
+        // Guesses are made of transactions that are valid whatever the state.
+        self.fits(tx)?;
+        self.certify(sender, tx)?;
+        if !self.machine.state().agrees(&guess.trial).unwrap_or(false) {
+            return Ok(false);
+        }
+        self.machine.state().expect_sender(sender);
+        self.conclude(sender, tx, guess.outcome, guess.trial.owed(), None).map(|()| true)
+    }
+
+    fn fits(&self, tx: &Transaction) -> Result<(), PushError> {
+        let (gas, left) = (tx.gas_limit(), self.gas_left());
+        if gas > left { Err(PushError::DoesNotFit { gas, left }) } else { Ok(()) }
+    }
+
+    /// Where zero-price transactions need a certified sender, whether this is one.
+    fn certify(&mut self, sender: Address, tx: &Transaction) -> Result<(), PushError> {
+        if transaction::is_zero_price(tx)
+            && !self.rules.gas_free
+            && let Some(certifier) = &mut self.certifier
+        {
+            let registrar = self.evm.spec.params.registrar;
+            if !service::is_certified(certifier, registrar, sender).map_err(EvmError::Fault)? {
+                return Err(PushError::Invalid(TxInvalid::Uncertified));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts down what a transaction did, then the fees that it owes.
+    fn conclude(
+        &mut self,
+        sender: Address,
+        tx: &Transaction,
+        ResultAndState { result, state }: ResultAndState,
+        owed: &[(Address, U256)],
+        roots: Option<Roots<'_>>,
+    ) -> Result<(), PushError> {
+        self.machine.commit(&state, CleanUp::Transaction).map_err(EvmError::Fault)?;
+        self.machine.settle(owed).map_err(EvmError::Fault)?;
+        if let Some(development) = self.evm.development().filter(|_| result.is_success()) {
             development.apply(sender, tx, self.machine.state()).map_err(EvmError::Fault)?;
         }
         self.gas_used = self.gas_used.saturating_add(result.tx_gas_used());
-        let outcome = match (form, roots) {
+        let outcome = match (self.rules.receipts, roots) {
             (ReceiptForm::Status, _) => ReceiptOutcome::Status(result.is_success()),
             (ReceiptForm::StateRoot, Some(root)) => {
                 let changes = self.machine.state().changes();

@@ -2,7 +2,8 @@
 //!
 //! Gas bounds what a call may do, but what a node grants a call is worth seconds of a core. So a call that can be cancelled
 //! looks at its flag at each JUMPDEST, which every loop passes, and at each frame that starts; between two looks there is
-//! less than a contract's code. Blocks have no flag and the usual JUMPDEST.
+//! less than a contract's code. Blocks have no flag and the usual JUMPDEST; only guesses at a block's transactions
+//! ([`crate::parallel`]) are ended like calls, and never run for longer than a number of such steps.
 
 use std::sync::{
     Arc,
@@ -47,7 +48,7 @@ impl PartialEq for Cancel {
 /// JUMPDEST of a call that can be cancelled. Its gas is in the table.
 pub(crate) fn jumpdest(context: InstructionContext<'_, Context, EthInterpreter>) -> InstructionExecResult {
     let InstructionContext { host, .. } = context;
-    if !host.journaled_state.database.is_cancelled() {
+    if !host.journaled_state.database.gives_up() {
         return Ok(());
     }
     *host.error() = Err(ContextError::Custom(CANCELLED.to_owned()));

@@ -1,5 +1,7 @@
 //! The state while a block runs: the parent's, with what the block has changed so far on top.
 
+mod trial;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
@@ -17,6 +19,7 @@ use revm::{
     state::{AccountInfo, Bytecode, EvmState},
 };
 
+pub(crate) use self::trial::{Trial, Write};
 use crate::cancel::Cancel;
 
 /// [`StateError`] in the form revm carries around.
@@ -144,6 +147,10 @@ pub(crate) struct BlockState {
     sender: Option<Address>,
     /// Ends what runs on it.
     cancel: Option<Cancel>,
+    /// Steps that are left to what runs on it, where they are counted.
+    steps: Option<u64>,
+    /// Fees whose receivers have not got them yet, where they are set aside.
+    owed: Option<Vec<(Address, U256)>>,
 }
 
 impl fmt::Debug for BlockState {
@@ -155,7 +162,8 @@ impl fmt::Debug for BlockState {
 impl BlockState {
     pub(crate) fn new(parent: Arc<dyn StateReader>, codes: Arc<CodeCache>, rules: AccountRules) -> Self {
         let (accounts, new_code) = (HashMap::default(), HashMap::default());
-        Self { parent, codes, rules, accounts, new_code, ancestor: None, sender: None, cancel: None }
+        let (ancestor, sender, cancel, steps, owed) = (None, None, None, None, None);
+        Self { parent, codes, rules, accounts, new_code, ancestor, sender, cancel, steps, owed }
     }
 
     /// Answers BLOCKHASH of the parent itself: the one hash every block knows from its own header.
@@ -174,8 +182,13 @@ impl BlockState {
         self.cancel = Some(cancel);
     }
 
-    /// Whether nobody wants to know any more what comes of it.
-    pub(crate) fn is_cancelled(&self) -> bool {
+    /// Counts a step. Whether what runs ends with it: nobody wants to know any more what comes of it, or it has had its
+    /// steps.
+    pub(crate) fn gives_up(&mut self) -> bool {
+        if let Some(steps) = &mut self.steps {
+            let Some(left) = steps.checked_sub(1) else { return true };
+            *steps = left;
+        }
         self.cancel.as_ref().is_some_and(Cancel::is_cancelled)
     }
 
@@ -272,13 +285,13 @@ impl BlockState {
     }
 
     /// Puts the result of one transaction or call on top. `state` must come from a journal over this very state.
-    pub(crate) fn commit(&mut self, state: EvmState, clean_up: CleanUp) -> Result<(), StateError> {
+    pub(crate) fn commit(&mut self, state: &EvmState, clean_up: CleanUp) -> Result<(), StateError> {
         for (address, account) in state {
             if !account.is_touched() {
                 continue;
             }
             let rules = self.rules;
-            let entry = self.entry(address)?;
+            let entry = self.entry(*address)?;
             let is_new = entry.now.is_none();
             // revm's journal marks as created what the rules before EIP-161 bring into being by touching it.
             let left_empty = account.is_empty() && !account.is_created();
@@ -301,8 +314,8 @@ impl BlockState {
             });
             let changed = account.storage.iter().filter(|(_, value)| value.is_changed());
             entry.written.extend(changed.map(|(key, value)| (*key, value.present_value)));
-            if let Some(code) = account.info.code.filter(|code| !code.is_empty()) {
-                self.new_code.insert(account.info.code_hash, code);
+            if let Some(code) = account.info.code.as_ref().filter(|code| !code.is_empty()) {
+                self.new_code.insert(account.info.code_hash, code.clone());
             }
         }
         Ok(())

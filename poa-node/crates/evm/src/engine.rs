@@ -12,10 +12,11 @@ use aurum_types::{
 use lru::LruCache;
 
 use crate::{
-    BlockEnv, EvmError, IntrinsicGas, Rules, TxInvalid,
+    BlockEnv, EvmError, IntrinsicGas, Parallel, Rules, TxInvalid,
     block::BlockRunner,
     database::{BlockState, CodeCache},
     machine::Machine,
+    parallel,
     permission::MaskCache,
     precompiles::Precompiles,
     transaction,
@@ -37,6 +38,7 @@ pub struct Evm {
     pub(crate) codes: Arc<CodeCache>,
     pub(crate) masks: Arc<Mutex<MaskCache>>,
     rules: Arc<Mutex<LruCache<(BlockNumber, u64), Rules>>>,
+    parallel: Option<Parallel>,
 }
 
 impl Evm {
@@ -47,7 +49,14 @@ impl Evm {
             codes: Arc::new(CodeCache::new(CACHED_CONTRACTS)),
             masks: Arc::new(Mutex::new(MaskCache::new())),
             rules: Arc::new(Mutex::new(LruCache::new(CACHED_RULES))),
+            parallel: None,
         }
+    }
+
+    /// The same, where [`Self::execute`] runs transactions of a block in parallel. The outcome is the same.
+    #[must_use]
+    pub fn in_parallel(self, parallel: Option<Parallel>) -> Self {
+        Self { parallel, ..self }
     }
 
     /// The chain spec.
@@ -103,6 +112,9 @@ impl Evm {
         mut roots: Option<Roots<'_>>,
     ) -> Result<ExecutionOutcome, EvmError> {
         let env = BlockEnv::of(block.sealed().header());
+        if let Some(parallel) = self.parallel.filter(|parallel| parallel.suits(self, &env, block)) {
+            return parallel::execute(self, parallel, parent, parent_env, block, begin);
+        }
         let mut runner = BlockRunner::open(self, parent, parent_env, env, begin)?;
         let masks = runner.check_permissions(block)?;
         for ((index, tx), mask) in block.transactions().enumerate().zip(masks) {

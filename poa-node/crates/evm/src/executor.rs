@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use alloy::primitives::{Address, Bytes, U256};
 use revm::{
+    Journal,
     context::JournalTr,
     context_interface::{Block, Cfg, ContextTr, Transaction, journaled_state::account::JournaledAccountTr},
     handler::{EvmTr, FrameData, FrameResult, Handler, ItemOrResult, pre_execution},
@@ -14,7 +15,7 @@ use revm::{
 use crate::{
     Rules,
     cancel::CANCELLED,
-    database::Unreadable,
+    database::{BlockState, Unreadable},
     inspect::Look,
     machine::{Failure, Fees, Instance},
     permission::FrameGuard,
@@ -104,7 +105,7 @@ impl<'a, I: Look> Executor<'a, I> {
 
     /// Starts a frame. `None` when it runs; the result when it ended at once.
     fn start(&mut self, evm: &mut Instance<I>, init: FrameInit) -> Result<Option<FrameResult>, Failure> {
-        if evm.ctx.journaled_state.database.is_cancelled() {
+        if evm.ctx.journaled_state.database.gives_up() {
             return Err(Failure::Custom(CANCELLED.to_owned()));
         }
         if self.frames.wasm && runs_wasm(&init.frame_input) {
@@ -242,10 +243,19 @@ impl<I: Look> Handler for Executor<'_, I> {
         let collected = price.min(base_fee);
         let gas = U256::from(result.gas().used());
         let author = block.beneficiary();
-        journal.load_account_mut(author)?.incr_balance(U256::from(price - collected) * gas);
+        credit(journal, author, U256::from(price - collected) * gas)?;
         if let Some(collector) = self.fees.collector.filter(|_| collected != 0) {
-            journal.load_account_mut(collector)?.incr_balance(U256::from(collected) * gas);
+            credit(journal, collector, U256::from(collected) * gas)?;
         }
         Ok(())
     }
+}
+
+/// Gives a receiver of fees what is due. Where the state sets fees aside, an account that the transaction has not looked at
+/// stays so, and is owed: then transactions do not follow from each other by paying the same author.
+fn credit(journal: &mut Journal<BlockState>, receiver: Address, amount: U256) -> Result<(), Failure> {
+    if journal.evm_state().contains_key(&receiver) || !journal.database.owe(receiver, amount) {
+        journal.load_account_mut(receiver)?.incr_balance(amount);
+    }
+    Ok(())
 }

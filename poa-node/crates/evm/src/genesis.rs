@@ -92,7 +92,7 @@ impl Evm {
         let failure = match end {
             FrameEnd::Returned(code) => match rules.refuse_code(&code) {
                 None => {
-                    machine.commit(state, CleanUp::None)?;
+                    machine.commit(&state, CleanUp::None)?;
                     machine.state().set_code(address, code)?;
                     machine.state().ensure_exists(Address::ZERO)?;
                     return Ok(());

@@ -12,11 +12,17 @@
 //!                           └─ permission, certifier: read-only calls on the parent's state (permission/, service.rs)
 //! ```
 //!
+//! Where a node asks for it ([`Parallel`]), transactions are also guessed at ahead of their turn, on other threads
+//! (parallel/). Guesses only save the runner work; it takes none that is not what it would have done itself.
+//!
 //! What the spec file says about a block becomes a [`Rules`] value first ([`rules`]); everything after it asks the rules,
 //! never the spec. A spec whose rules cannot be reproduced exactly is refused by [`check_rules`].
 //!
 //! Cryptography: revm's `secp256k1` feature already selects libsecp256k1 for `ecrecover`, so nothing is installed with
 //! `install_crypto` here.
+
+#[cfg(test)]
+extern crate self as aurum_evm;
 
 mod abi;
 mod block;
@@ -36,6 +42,7 @@ mod halt;
 mod inspect;
 mod machine;
 mod node_permission;
+mod parallel;
 mod permission;
 mod posdao;
 mod precompiles;
@@ -56,6 +63,7 @@ pub use env::BlockEnv;
 pub use error::{EvmError, InvalidExecution, TxInvalid};
 pub use explain::PermissionAnswer;
 pub use node_permission::NodePermission;
+pub use parallel::{Parallel, Profile, Schedule};
 pub use permission::{Denial, DenialReason, PermissionRequest, Right};
 pub use posdao::{RandomnessError, RandomnessPhase, calls};
 pub use rewards::{Reward, RewardKind};

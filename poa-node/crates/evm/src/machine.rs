@@ -13,6 +13,7 @@ use revm::{
         Cfg, LocalContextTr,
         block::BlobExcessGasAndPrice,
         context::take_error,
+        journaled_state::account::JournaledAccountTr,
         result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
     },
     handler::{EthFrame, FrameResult, Handler, instructions::EthInstructions},
@@ -157,6 +158,12 @@ impl<I: Look> Machine<I> {
         table[usize::from(opcode::JUMPDEST)] = Instruction::new(cancel::jumpdest);
     }
 
+    /// The same, which also ends what runs for more than `steps` JUMPDESTs and frames from now on.
+    pub(crate) fn limit(&mut self, cancel: Cancel, steps: u64) {
+        self.cancel_with(cancel);
+        self.state().count_steps(steps);
+    }
+
     /// The judge of frames, if there is one.
     pub(crate) fn guard(&mut self) -> Option<&mut FrameGuard> {
         self.guard.as_deref_mut()
@@ -269,8 +276,22 @@ impl<I: Look> Machine<I> {
     }
 
     /// Puts what a run returned on top of the block's state.
-    pub(crate) fn commit(&mut self, state: EvmState, clean_up: CleanUp) -> Result<(), StateError> {
+    pub(crate) fn commit(&mut self, state: &EvmState, clean_up: CleanUp) -> Result<(), StateError> {
         self.state().commit(state, clean_up)
+    }
+
+    /// Gives receivers of fees what they are owed, in order, after everything their transaction did besides.
+    pub(crate) fn settle(&mut self, owed: &[(Address, U256)]) -> Result<(), StateError> {
+        if owed.is_empty() {
+            return Ok(());
+        }
+        let journal = &mut self.evm.ctx.journaled_state;
+        let result = owed.iter().try_for_each(|(receiver, amount)| {
+            journal.load_account_mut(*receiver).map(|mut account| account.incr_balance(*amount)).map(drop)
+        });
+        let state = journal.finalize();
+        result.map_err(|error: Unreadable| error.0)?;
+        self.commit(&state, CleanUp::Transaction)
     }
 }
 

@@ -158,7 +158,7 @@ impl Simulator {
                 Refused::Invalid(error) => SimulationError::Invalid(error),
                 Refused::Fault(error) => error.into(),
             })?;
-            machine.commit(state, CleanUp::Transaction)?;
+            machine.commit(&state, CleanUp::Transaction)?;
             let outcome = CallOutcome::of(result);
             used = used.saturating_add(outcome.gas_used());
             found.push(SimulatedCall { nonce, gas_limit, outcome });

@@ -30,7 +30,7 @@ pub(crate) fn system_call<I: Look>(
     let (end, state) = machine.run_frame(SYSTEM_ADDRESS, contract, data, None)?;
     match end {
         FrameEnd::Returned(output) => {
-            machine.commit(state, CleanUp::None)?;
+            machine.commit(&state, CleanUp::None)?;
             machine.state().ensure_exists(SYSTEM_ADDRESS)?;
             Ok(output)
         }

@@ -105,7 +105,7 @@ impl PreparedCall {
         let outcome = ResultAndState::new(result, state);
         let inspector = machine.inspector().take().ok_or_else(|| EvmError::fault("a tracer went missing"))?;
         let found = seen(Seen { inspector, context: machine.context(), outcome: &outcome })?;
-        machine.commit(outcome.state, CleanUp::Transaction)?;
+        machine.commit(&outcome.state, CleanUp::Transaction)?;
         Ok((found, machine.into_state()))
     }
 }
