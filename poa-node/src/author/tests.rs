@@ -109,6 +109,7 @@ fn open(spec: &Arc<ChainSpec>, folder: &TempDir, clock: &Arc<ManualClock>) -> Ch
         clock: clock.clone(),
         pool: PoolConfig::default(),
         min_gas_price: 0,
+        parallel: None,
     };
     Chain::open(config).unwrap()
 }

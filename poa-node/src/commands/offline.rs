@@ -34,6 +34,7 @@ pub(super) fn config(folder: &ChainFolder) -> ChainConfig {
         // No journal: what waits in the node's pool is none of our business.
         pool: PoolConfig::default(),
         min_gas_price: 0,
+        parallel: folder.parallel,
     }
 }
 

@@ -156,6 +156,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         keys_path: parity.parsed("keys_path")?,
         strict: parity.parsed("strict")?,
         identity: parity.parsed("identity")?,
+        parallel_execution: parity.parsed("parallel_execution")?,
         engine_signer: mining.parsed("engine_signer")?,
         password: account.parsed("password")?,
         unlock: account.parsed("unlock")?,

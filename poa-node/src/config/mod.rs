@@ -9,6 +9,7 @@ mod options;
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -16,6 +17,7 @@ use std::{
 
 use alloy::primitives::{Address, Bytes};
 use aurum_aura::Signer;
+use aurum_evm::Parallel;
 use aurum_network::{Enode, NetworkConfig, NodeKey};
 use aurum_pool::PoolConfig;
 use aurum_rpc::{Apis, Hosts, Origins, Readiness, RpcConfig};
@@ -49,6 +51,8 @@ pub struct Config {
     pub pool: PoolConfig,
     /// Least price of a unit of gas for the pool, wei.
     pub min_gas_price: u128,
+    /// How others' blocks are executed in parallel, if at all.
+    pub parallel: Option<Parallel>,
     /// How blocks are sealed; `None` for an observer.
     pub sealing: Option<Sealing>,
     /// Peers; `None` keeps the node alone.
@@ -170,6 +174,7 @@ impl Config {
             rpc: rpc(options)?,
             pool: pool(options, Some(places.chain.join("pool.journal"))),
             min_gas_price: options.min_gas_price.unwrap_or(0),
+            parallel: parallel(options)?,
             fetch_snapshot: options
                 .warp
                 .unwrap_or(false)
@@ -204,6 +209,8 @@ impl Config {
         Ok(Self {
             pool: pool(options, Some(chain.join("pool.journal"))),
             min_gas_price: options.min_gas_price.unwrap_or(0),
+            // Nobody else seals there.
+            parallel: None,
             database: chain.join("db"),
             last_sealed: chain.join("last_sealed"),
             resume_sealing: options.resume_sealing.unwrap_or(false),
@@ -232,6 +239,8 @@ pub struct ChainFolder {
     pub folder: PathBuf,
     /// Folder of the database, in [`Self::folder`].
     pub database: PathBuf,
+    /// How blocks are executed in parallel, if at all.
+    pub parallel: Option<Parallel>,
 }
 
 impl ChainFolder {
@@ -243,7 +252,7 @@ impl ChainFolder {
         let spec = read_spec(options)?;
         aurum_evm::check_rules(&spec)?;
         let folder = Places::of(options, &spec).chain;
-        Ok(Self { spec, database: folder.join("db"), folder })
+        Ok(Self { spec, database: folder.join("db"), folder, parallel: parallel(options)? })
     }
 
     /// Where a database is made before it is put in its place: what is here was interrupted.
@@ -347,6 +356,18 @@ fn pool(options: &Options, journal: Option<PathBuf>) -> PoolConfig {
         max_transactions: options.tx_queue_size.unwrap_or(usual.max_transactions),
         max_per_sender: options.tx_queue_per_sender.unwrap_or(usual.max_per_sender),
         ..usual
+    }
+}
+
+fn parallel(options: &Options) -> Result<Option<Parallel>, ConfigError> {
+    let Some(text) = options.parallel_execution.as_deref().filter(|text| *text != "off") else { return Ok(None) };
+    match text.parse() {
+        Ok(threads) if threads > NonZeroUsize::MIN => Ok(Some(Parallel::on(threads))),
+        _ => Err(ConfigError::Value {
+            flag: "parallel-execution",
+            value: text.to_owned(),
+            reason: "neither off nor a number of threads from 2 on".to_owned(),
+        }),
     }
 }
 

@@ -85,6 +85,10 @@ options! {
     /// Name of this node for its peers
     #[arg(env = "AURUM_IDENTITY", value_name = "NAME", help_heading = "Chain")]
     identity: String,
+    /// Execute the transactions of others' blocks on so many threads at once: pays on nodes with many cores that run heavy
+    /// contracts [default: off]
+    #[arg(env = "AURUM_PARALLEL_EXECUTION", value_name = "THREADS|off", help_heading = "Chain")]
+    parallel_execution: String,
 
     /// Authority whose key seals blocks; its keystore file lies in $BASE/keys
     #[arg(env = "AURUM_ENGINE_SIGNER", value_name = "ADDRESS", help_heading = "Sealing")]

@@ -322,3 +322,21 @@ fn a_listener_that_would_not_keep_its_word_is_refused() {
     let disabled = "[rpc]\ninterface = \"all\"\ndisable = true\n[rpc.members]\n";
     assert_eq!(with_file(folder.path(), disabled).unwrap().listeners.len(), 1);
 }
+
+#[test]
+fn blocks_are_executed_in_parallel_only_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let parallel = |args: &[&str]| resolve(folder.path(), args).map(|config| config.parallel);
+    assert_eq!(parallel(&[]).unwrap(), None);
+    assert_eq!(parallel(&["--parallel-execution", "off"]).unwrap(), None);
+    let eight = NonZeroUsize::new(8).unwrap();
+    assert_eq!(parallel(&["--parallel-execution", "8"]).unwrap(), Some(Parallel::on(eight)));
+    for wrong in ["0", "1", "-2", "all", ""] {
+        let error = parallel(&[&format!("--parallel-execution={wrong}")]).unwrap_err().to_string();
+        assert!(error.contains("neither off nor a number of threads"), "{error}");
+    }
+    let file = folder.path().join("node.toml");
+    fs::write(&file, "[parity]\nparallel_execution = 4\n").unwrap();
+    let (options, warnings) = Options::default().with_file(Some(&file)).unwrap();
+    assert_eq!((options.parallel_execution.as_deref(), warnings.len()), (Some("4"), 0));
+}

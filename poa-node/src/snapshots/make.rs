@@ -98,6 +98,7 @@ impl Maker {
             clock: Arc::new(SystemClock),
             pool: PoolConfig::default(),
             min_gas_price: 0,
+            parallel: None,
         };
         let mut out = Digested { out: BufWriter::new(fs::File::create(&path)?), digest: Keccak256::new() };
         let summary = create_snapshot(config, &mut out)?;

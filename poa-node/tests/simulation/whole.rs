@@ -98,6 +98,7 @@ fn start(spec: &Arc<ChainSpec>, key: &Arc<KeySigner>, clock: &Arc<ManualClock>, 
         clock: clock.clone(),
         pool: PoolConfig { journal: Some(folder.join("journal")), ..PoolConfig::default() },
         min_gas_price: 0,
+        parallel: None,
     })
     .expect("the chain opens");
     let sealing =

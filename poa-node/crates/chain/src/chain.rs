@@ -11,6 +11,7 @@ use aurum_aura::{
     Clock,
     certificate::{Branches, Certificate},
 };
+use aurum_evm::Parallel;
 use aurum_pool::{Pool, PoolConfig};
 use aurum_types::{BlockNumber, ChainSpec, HeaderFormat, Score, SealedBlock};
 use tokio::sync::{broadcast, watch};
@@ -33,6 +34,8 @@ pub struct ChainConfig {
     pub pool: PoolConfig,
     /// Wei a unit of gas must offer for this node's pool; nothing on a gas-free chain.
     pub min_gas_price: u128,
+    /// How blocks that others sealed are executed in parallel; `None` runs their transactions one by one.
+    pub parallel: Option<Parallel>,
 }
 
 /// What an import did.

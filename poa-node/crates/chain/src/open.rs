@@ -33,9 +33,9 @@ pub(crate) struct Opened {
 
 /// Opens the folder of `config`.
 pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
-    let ChainConfig { spec, path, clock, pool, min_gas_price } = config;
+    let ChainConfig { spec, path, clock, pool, min_gas_price, parallel } = config;
     aurum_evm::check_rules(&spec)?;
-    let evm = Evm::new(Arc::clone(&spec));
+    let evm = Evm::new(Arc::clone(&spec)).in_parallel(parallel);
     let (database, mut writer) = Database::open(&path)?;
     let genesis = evm.genesis().map_err(ChainError::Genesis)?;
     let header = checked_genesis_header(&spec, &genesis)?;

@@ -1,7 +1,10 @@
 //! Blocks in a batch are imported as they are one by one: the same heads, errors and blame.
 
+use std::num::NonZeroUsize;
+
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
-use aurum_chain::{Chain, ImportError, Imported};
+use aurum_chain::{Chain, ChainConfig, ImportError, Imported};
+use aurum_evm::Parallel;
 use aurum_types::{Header, SealedBlock, Transaction};
 
 use crate::kit::{Kit, key, standing, transaction, transfer};
@@ -117,6 +120,23 @@ fn a_batch_gives_what_its_blocks_give_one_by_one() {
         let blocks = grow(&kit, &author, length, &mut dice);
         check(&kit, &blocks, 0);
         check(&kit, &blocks, length / 2);
+    }
+}
+
+#[test]
+fn blocks_whose_transactions_run_in_parallel_give_what_they_give_one_by_one() {
+    let kit = Kit::new(2);
+    let author = kit.node();
+    let blocks = grow(&kit, &author, 40, &mut Dice(6));
+    assert!(blocks.iter().any(|block| block.block().transactions.len() > 1));
+    let parallel = Parallel { threads: NonZeroUsize::new(2).unwrap(), least_gas: 0, least_mean_gas: 0 };
+    for in_batch in [false, true] {
+        let dir = tempfile::TempDir::new().unwrap();
+        let chain = Chain::open(ChainConfig { parallel: Some(parallel), ..kit.config(dir.path()) }).unwrap();
+        let (imported, error) = if in_batch { chain.import_batch(&blocks) } else { serially(&chain, &blocks) };
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(imported.len(), blocks.len());
+        assert_eq!(standing(&chain), standing(&author));
     }
 }
 

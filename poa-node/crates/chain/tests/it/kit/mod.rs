@@ -106,6 +106,7 @@ impl Kit {
             clock: self.clock.clone(),
             pool: PoolConfig { journal: Some(path.join("journal")), ..self.pool.clone() },
             min_gas_price: 0,
+            parallel: None,
         }
     }
 
