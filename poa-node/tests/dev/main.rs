@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod edits;
+mod exports;
 mod snapshots;
 
 use std::{path::Path, time::Duration};

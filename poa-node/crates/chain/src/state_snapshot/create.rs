@@ -7,7 +7,7 @@ use std::{
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_storage::{Database, ExecutedRecord, Leaf};
-use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH};
+use aurum_types::{Account, BlockNumber, EMPTY_CODE_HASH, Transaction};
 
 use super::{
     BLOCKS, SnapshotError, SnapshotSummary,
@@ -15,7 +15,7 @@ use super::{
     proof,
     records::{AccountRecord, BlockRecord, Manifest, SlotRecord, Totals},
 };
-use crate::{Chain, ChainConfig, Fault, snapshot::Snapshot};
+use crate::{Chain, ChainConfig, Development, Fault, snapshot::Snapshot};
 
 /// About how many bytes of leaves stand in a chunk.
 const CHUNK: usize = 1 << 20;
@@ -37,6 +37,7 @@ pub fn create_snapshot(config: ChainConfig, out: impl Write) -> Result<SnapshotS
         return Err(SnapshotError::NothingFinal);
     }
     let (epochs, certificates) = proof::of(chain.reader(), at)?;
+    let development = chain.development();
     drop(chain);
 
     let (database, writer) = Database::open(&path)?;
@@ -59,7 +60,7 @@ pub fn create_snapshot(config: ChainConfig, out: impl Write) -> Result<SnapshotS
     };
     let mut file = ChunkWriter::new(out)?;
     file.write(Kind::Manifest, &alloy_rlp::encode(&manifest))?;
-    let blocks = write_blocks(&database, header.number, anchor.score(), &mut file)?;
+    let blocks = write_blocks(&database, (header.number, anchor.score()), development, &mut file)?;
     let mut state = StateWriter {
         database: &database,
         file: &mut file,
@@ -90,11 +91,11 @@ fn missing(what: &str) -> SnapshotError {
     Fault::Inconsistent(format!("{what} is missing")).into()
 }
 
-/// The last blocks up to `last`, ascending.
+/// The last blocks up to `last`, which has this score, ascending.
 fn write_blocks(
     database: &Database,
-    last: BlockNumber,
-    score: U256,
+    (last, score): (BlockNumber, U256),
+    development: Option<Development>,
     file: &mut ChunkWriter<impl Write>,
 ) -> Result<u64, SnapshotError> {
     // Scores are known at the end and differ by difficulties.
@@ -104,6 +105,10 @@ fn write_blocks(
         let lost = || missing(&format!("block {number}"));
         let hash = database.canonical_hash(number)?.ok_or_else(lost)?;
         let ExecutedRecord { block, receipts, .. } = database.executed(hash)?.ok_or_else(lost)?;
+        let unsigned = |tx: &&Transaction| development.and_then(|development| development.impersonated(tx)).is_some();
+        if let Some(tx) = block.transactions.iter().find(unsigned) {
+            return Err(SnapshotError::Impersonated { number, hash: *tx.tx_hash() });
+        }
         let encode = |receipt: &aurum_types::Receipt| {
             let mut out = Vec::new();
             receipt.encode_2718(&mut out);

@@ -100,6 +100,17 @@ pub enum SnapshotError {
     /// The chain has no final block but genesis.
     #[error("there is no final block above genesis to make a snapshot of")]
     NothingFinal,
+    /// A development chain's block with a transaction that nobody signed: the file's checks ask for every signature.
+    #[error(
+        "block {number} has transaction {hash} of an impersonated account, which nobody signed: a snapshot with it would be \
+         refused, and one is possible {BLOCKS} blocks later"
+    )]
+    Impersonated {
+        /// The block.
+        number: BlockNumber,
+        /// The transaction.
+        hash: B256,
+    },
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
