@@ -23,6 +23,8 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
     methods.add("eth_getTransactionByBlockHashAndIndex", by_block_hash)?;
     methods.add("eth_getTransactionByBlockNumberAndIndex", by_block_number)?;
     methods.add("eth_getRawTransactionByHash", raw_by_hash)?;
+    methods.add("eth_getRawTransactionByBlockHashAndIndex", raw_by_block_hash)?;
+    methods.add("eth_getRawTransactionByBlockNumberAndIndex", raw_by_block_number)?;
     methods.add("eth_getTransactionReceipt", receipt)
 }
 
@@ -63,8 +65,28 @@ fn show(view: &View, tx: TransactionView) -> TransactionJson {
 
 /// The EIP-2718 form; `0x` when unknown, as geth.
 fn raw_by_hash(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<Bytes> {
-    let found = context.view(grant).transaction(hash)?;
-    Ok(found.map(|tx| Bytes::from(tx.transaction.inner().encoded_2718())).unwrap_or_default())
+    Ok(raw(context.view(grant).transaction(hash)?.as_ref()))
+}
+
+fn raw_by_block_hash(context: &Context, grant: &Grant<Read>, (hash, index): (B256, Index)) -> Answer<Bytes> {
+    raw_in_block(&context.view(grant), hash.into(), index)
+}
+
+fn raw_by_block_number(
+    context: &Context,
+    grant: &Grant<Read>,
+    (number, index): (BlockNumberOrTag, Index),
+) -> Answer<Bytes> {
+    raw_in_block(&context.view(grant), number.into(), index)
+}
+
+fn raw_in_block(view: &View, id: BlockId, index: Index) -> Answer<Bytes> {
+    let block = view.block(id)?;
+    Ok(raw(block.and_then(|block| block.transaction(index.0)).as_ref()))
+}
+
+fn raw(found: Option<&TransactionView>) -> Bytes {
+    found.map(|tx| tx.transaction.inner().encoded_2718().into()).unwrap_or_default()
 }
 
 fn receipt(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<Option<ReceiptJson>> {

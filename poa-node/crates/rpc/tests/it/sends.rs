@@ -74,7 +74,13 @@ async fn types_0_1_2_and_4_are_pooled_mined_and_read_back() {
         assert_eq!((&receipt["type"], &receipt["status"]), (&json!(expected), &json!("0x1")));
         let raw = server.ok("eth_getRawTransactionByHash", json!([tx.tx_hash()])).await;
         assert_eq!(raw, json!(Bytes::from(tx.encoded_2718())));
+        for (way, block) in [("Hash", &receipt["blockHash"]), ("Number", &receipt["blockNumber"])] {
+            let method = format!("eth_getRawTransactionByBlock{way}AndIndex");
+            assert_eq!(server.ok(&method, json!([block, receipt["transactionIndex"]])).await, raw);
+            assert_eq!(server.ok(&method, json!([block, "0x9"])).await, json!("0x"), "as geth");
+        }
     }
+    assert_eq!(server.ok("eth_getRawTransactionByBlockNumberAndIndex", json!(["0xffff", "0x0"])).await, json!("0x"));
     let delegated = server.ok("eth_getCode", json!([wallet(5).address(), "latest"])).await;
     assert_eq!(delegated, "0xef01000505050505050505050505050505050505050505");
 }

@@ -193,6 +193,22 @@ pub(super) const SECTION: Section = Section {
             dev: false,
         },
         Method {
+            name: "eth_getRawTransactionByBlockHashAndIndex",
+            params: &[("hash", "Hash"), ("index", "Quantity")],
+            result: "Bytes",
+            text: "A transaction's EIP-2718 form by its place; `0x` for an unknown one.",
+            like: Geth,
+            dev: false,
+        },
+        Method {
+            name: "eth_getRawTransactionByBlockNumberAndIndex",
+            params: &[("number", "Tag"), ("index", "Quantity")],
+            result: "Bytes",
+            text: "The same by height or tag.",
+            like: Geth,
+            dev: false,
+        },
+        Method {
             name: "eth_getRawTransactionByHash",
             params: &[("hash", "Hash")],
             result: "Bytes",
