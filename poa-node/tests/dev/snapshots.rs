@@ -110,8 +110,40 @@ async fn a_filter_and_a_deep_revert_agree_and_fixtures_can_be_loaded_again_and_a
     let (first, second) = (ok(&node, "eth_getBlockByNumber", json!(["0x1", false])).await, head(&node).await);
     assert_eq!(news, json!([first["hash"], second["hash"]]));
     assert_eq!(time(&second), time(&first) + 60);
-    let forking = json!([{ "forking": { "jsonRpcUrl": "http://localhost" } }]);
-    assert!(call(&node, "hardhat_reset", forking).await.is_err());
+    for forking in [json!({ "jsonRpcUrl": "http://localhost" }), json!({ "blockNumber": 1 }), json!("http://localhost")]
+    {
+        let refused = call(&node, "hardhat_reset", json!([{ "forking": forking }])).await.unwrap_err();
+        assert_eq!(refused["message"], json!("this node does not fork other chains"));
+    }
+    assert_eq!(number(&node).await, 2);
+    // viem's `reset()`.
+    assert_eq!(ok(&node, "anvil_reset", json!([{ "forking": { "blockNumber": null } }])).await, json!(true));
+    assert_eq!(number(&node).await, 0);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_are_mined_at_a_time_or_as_many_as_an_object_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = start(folder.path(), None).await;
+    let then = 1_900_000_000_u64;
+    assert_eq!(ok(&node, "evm_mine", json!([then])).await, json!("0x0"));
+    assert_eq!((number(&node).await, time(&head(&node).await)), (1, then));
+    ok(&node, "evm_mine", json!([{ "timestamp": then + 60, "blocks": "0x3" }])).await;
+    let second = ok(&node, "eth_getBlockByNumber", json!(["0x2", false])).await;
+    assert_eq!((number(&node).await, time(&second)), (4, then + 60), "the first of them has the time");
+    ok(&node, "evm_mine", json!([{}])).await;
+    assert_eq!(number(&node).await, 5);
+    for (wrong, words) in [
+        (json!({ "blocks": 100_001 }), "100001 blocks asked for, at most 100000 at once"),
+        (json!({ "block": 2 }), "expected a time in seconds, or an object with timestamp and blocks"),
+        (json!("soon"), "expected a time in seconds"),
+        (json!(then), "is lower than or equal to previous block's timestamp"),
+    ] {
+        let refused = call(&node, "evm_mine", json!([wrong])).await.unwrap_err();
+        assert!(refused["message"].as_str().unwrap().contains(words), "{refused}");
+    }
+    assert_eq!(number(&node).await, 5);
     node.stop().await;
 }
 

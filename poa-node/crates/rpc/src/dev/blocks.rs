@@ -5,6 +5,7 @@ use std::time::Duration;
 use alloy::primitives::{B256, U64};
 use aurum_chain::{Admin, Grant};
 use jsonrpsee::core::RegisterMethodError;
+use serde::Deserialize;
 
 use super::{Mining, Number, dev};
 use crate::{
@@ -35,24 +36,50 @@ pub(super) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
     methods.add("hardhat_dropTransaction", drop_transaction)
 }
 
-/// One block, at a time if one is given.
-fn evm_mine(context: &Context, _: &Grant<Admin>, (seconds,): (Option<Number>,)) -> Answer<&'static str> {
+/// What `evm_mine` takes: Hardhat a time, Ganache and Anvil an object too.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "expected a time in seconds, or an object with timestamp and blocks")]
+enum MineOptions {
+    Time(Number),
+    Blocks(MineBlocks),
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MineBlocks {
+    timestamp: Option<Number>,
+    blocks: Option<Number>,
+}
+
+/// One block or as many as are asked for, the first at a time if one is given.
+fn evm_mine(context: &Context, _: &Grant<Admin>, (options,): (Option<MineOptions>,)) -> Answer<&'static str> {
+    let MineBlocks { timestamp, blocks } = match options {
+        None => MineBlocks::default(),
+        Some(MineOptions::Time(time)) => MineBlocks { timestamp: Some(time), blocks: None },
+        Some(MineOptions::Blocks(blocks)) => blocks,
+    };
+    let blocks = at_once(blocks.map_or(1, Number::get))?;
     let dev = dev(context)?;
-    if let Some(seconds) = seconds {
-        dev.set_next_time(seconds.get())?;
+    if let Some(time) = timestamp {
+        dev.set_next_time(time.get())?;
     }
-    dev.mine(1, None)?;
+    dev.mine(blocks, None)?;
     Ok("0x0")
 }
 
 /// Hardhat's blocks are a second apart unless it is told otherwise.
 fn mine(context: &Context, _: &Grant<Admin>, (blocks, apart): (Option<U64>, Option<U64>)) -> Answer<bool> {
-    let blocks = blocks.map_or(1, |blocks| blocks.to::<u64>());
+    let blocks = at_once(blocks.map_or(1, |blocks| blocks.to::<u64>()))?;
+    dev(context)?.mine(blocks, apart.map(|apart| apart.to()))?;
+    Ok(true)
+}
+
+/// As many blocks, unless they are more than [`MOST`].
+fn at_once(blocks: u64) -> Answer<u64> {
     if blocks > MOST {
         return Err(Failure::Limit(format!("{blocks} blocks asked for, at most {MOST} at once")));
     }
-    dev(context)?.mine(blocks, apart.map(|apart| apart.to()))?;
-    Ok(true)
+    Ok(blocks)
 }
 
 /// Seconds by which the chain's time is ahead in all.

@@ -133,7 +133,7 @@ fn dev(context: &Context) -> Answer<&dyn DevApi> {
 
 /// A number as hex, decimal text, or a number: the tools send all three.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number or a quantity in hex")]
 enum Number {
     Plain(u64),
     Quantity(U64),

@@ -167,9 +167,9 @@ pub(super) const SECTION: Section = Section {
         },
         Method {
             name: "evm_mine",
-            params: &[("time?", "Quantity")],
+            params: &[("time?", "Quantity|Object")],
             result: "String",
-            text: "A block, now; at a time if one is given.",
+            text: "A block, now; at a time if one is given. An object has `timestamp` and `blocks`, as on Anvil and Ganache.",
             like: Anvil,
             dev: true,
         },
@@ -193,7 +193,8 @@ pub(super) const SECTION: Section = Section {
             name: "evm_setIntervalMining",
             params: &[("milliseconds", "Quantity")],
             result: "Boolean",
-            text: "A block every so often, beside automining, as on Hardhat; 0 for none. True.",
+            text: "A block every so often, beside automining, as on Hardhat; 0 for none. Anvil takes seconds under this name \
+                   (viem's test client of mode `anvil` sends them): `anvil_setIntervalMining` does here too. True.",
             like: Anvil,
             dev: true,
         },
