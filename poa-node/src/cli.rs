@@ -68,6 +68,10 @@ pub struct Dev {
     /// Chain id [default: 1337]
     #[arg(long, value_name = "ID", default_value_t = 1337)]
     pub chain_id: u64,
+    /// What web3_clientVersion answers, for tools that work only on nodes they know by name: Hardhat's network helpers want it to
+    /// begin with "hardhat" or "anvil" [default: Aurum/…]
+    #[arg(long, value_name = "TEXT")]
+    pub client_version: Option<String>,
     /// Where it is kept and served. Without --base-path it is forgotten at the end.
     #[command(flatten)]
     pub options: Options,
@@ -166,6 +170,10 @@ impl Dev {
             }
         };
         let base = temporary.as_ref().map_or(base, |folder| folder.path());
-        Ok(Resolved { config: Config::dev(&options, base, dev)?, temporary })
+        let mut config = Config::dev(&options, base, dev)?;
+        if let Some(version) = self.client_version {
+            config.rpc.client_version = version;
+        }
+        Ok(Resolved { config, temporary })
     }
 }

@@ -19,7 +19,9 @@ block hash, or `{\"blockHash\", \"requireCanonical\"}` or `{\"blockNumber\"}` (E
 without signature. Word, Hash: 32 bytes. Slot: at most 32 bytes. Filter: that of `eth_getLogs`.
 
 **Which are served** is said by `--jsonrpc-apis`: all namespaces but `anvil`, `debug`, `evm`, `hardhat` and `personal`, unless it says
-otherwise. Development methods need a development chain besides (`poa-node dev`).
+otherwise. Development methods need a development chain besides (`poa-node dev`). Of Anvil's and Hardhat's, those that change the
+rules of a block (its fees, gas limit, author, randomness) or fork another chain are not there: −32601. Tools that serve only nodes
+they know by name, as Hardhat's network helpers do, are given one: `poa-node dev --client-version hardhat`.
 
 **Errors**
 
