@@ -1,4 +1,4 @@
-// Some five hundred requests to two nodes with the same history: Anvil and ours. Every difference between the answers is in
+// Some thousand requests to two nodes with the same history: Anvil and ours. Every difference between the answers is in
 // `differences.json` with its reason; one that is not fails, as does an entry that explains nothing.
 // node differential.mjs ANVIL OURS
 import assert from "node:assert/strict";
@@ -20,7 +20,7 @@ for (const chain of [ours, anvil]) {
 // Block hashes differ, as the headers do: each stands for its height. So do the stamps of author and state.
 const names = new Map();
 const [history, same] = [await write(anvil), await write(ours)];
-assert.deepEqual([history.probe, history.child, history.hashes], [same.probe, same.child, same.hashes], "two histories");
+assert.deepEqual([history.probe, history.child, history.several, history.hashes], [same.probe, same.child, same.several, same.hashes], "two histories");
 const height = Number(await ours.result("eth_blockNumber"));
 for (const chain of [anvil, ours]) {
   for (let number = 0; number <= height; number += 1) {
@@ -48,7 +48,7 @@ const differences = function* (theirs, mine, path = "") {
   } else if (theirs !== mine) yield [path, "value", theirs, mine];
 };
 
-const { probe, child, hashes, call } = history;
+const { probe, child, fresh, hashes, several, call } = history;
 const people = [...ACCOUNTS.map(({ address }) => address), DELEGATED.address, probe, child, EMPTY, "0x00000000000000000000000000000000000000ff"];
 const requests = [];
 const add = (method, ...params) => requests.push([method, params]);
@@ -73,6 +73,34 @@ for (const hash of hashes) {
   add("debug_traceTransaction", hash, { tracer: "4byteTracer" });
   add("trace_transaction", hash);
 }
+const [firstOfSeveral, lastOfSeveral] = [several[0], several.at(-1)].map((number) => toHex(number));
+for (const number of several) {
+  const at = toHex(number);
+  const count = Number(await ours.result("eth_getBlockTransactionCountByNumber", at));
+  for (let index = 0; index <= count; index += 1) {
+    add("eth_getTransactionByBlockNumberAndIndex", at, toHex(index));
+    add("eth_getRawTransactionByBlockNumberAndIndex", at, toHex(index));
+  }
+  for (const options of [
+    {}, { tracer: "callTracer", tracerConfig: { withLog: true } }, { tracer: "callTracer", tracerConfig: { onlyTopCall: true } },
+    { tracer: "prestateTracer" }, { tracer: "prestateTracer", tracerConfig: { diffMode: true } }, { tracer: "4byteTracer" },
+  ]) add("debug_traceBlockByNumber", at, options);
+  for (const kinds of [["trace"], ["stateDiff"], ["vmTrace"]]) add("trace_replayBlockTransactions", at, kinds);
+  add("eth_getLogs", { fromBlock: at, toBlock: at });
+  add("eth_getLogs", { fromBlock: at, toBlock: at, address: fresh });
+  add("trace_filter", { fromBlock: at, toBlock: at, toAddress: [probe] });
+  add("eth_feeHistory", "0x1", at, [0, 25, 50, 75, 100]);
+  for (const who of [...ACCOUNTS.map(({ address }) => address), probe, fresh, DELEGATED.address]) {
+    add("eth_getBalance", who, at);
+    add("eth_getStorageAt", who, toHex(0, { size: 32 }), at);
+  }
+  for (const to of [probe, fresh]) add("eth_call", { to, data: call("number") }, at);
+}
+add("eth_feeHistory", toHex(several.length + 1), lastOfSeveral, [10, 90]);
+add("eth_getLogs", { fromBlock: firstOfSeveral, toBlock: lastOfSeveral });
+add("trace_filter", { fromBlock: firstOfSeveral, toBlock: lastOfSeveral });
+add("trace_filter", { fromBlock: firstOfSeveral, toBlock: lastOfSeveral, fromAddress: [ACCOUNTS[1].address], after: 2, count: 3 });
+
 for (const who of people) {
   for (const at of ["0x0", "0x4", "0x10", "latest"]) {
     add("eth_getBalance", who, at);

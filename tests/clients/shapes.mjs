@@ -61,6 +61,8 @@ const results = {
   eth_getBlockReceipts: nothing(list(ref("ReceiptInfo"))),
   eth_getHeaderByHash: nothing(headerObject),
   eth_getHeaderByNumber: nothing(headerObject),
+  eth_getRawTransactionByBlockHashAndIndex: ref("bytes"),
+  eth_getRawTransactionByBlockNumberAndIndex: ref("bytes"),
   eth_getRawTransactionByHash: ref("bytes"),
   eth_getUncleByBlockHashAndIndex: nothing(headerObject),
   eth_getUncleByBlockNumberAndIndex: nothing(headerObject),
@@ -118,7 +120,10 @@ for (let number = 0; number <= height; number += 1) {
   for (const [way, where] of [["Hash", hash], ["Number", at]]) {
     await ask(`eth_getHeaderBy${way}`, where);
     await ask(`eth_getBlockTransactionCountBy${way}`, where);
-    await ask(`eth_getTransactionByBlock${way}AndIndex`, where, "0x0");
+    for (const index of ["0x0", "0x3"]) {
+      await ask(`eth_getTransactionByBlock${way}AndIndex`, where, index);
+      await ask(`eth_getRawTransactionByBlock${way}AndIndex`, where, index);
+    }
     await ask(`eth_getUncleCountByBlock${way}`, where);
     await ask(`eth_getUncleByBlock${way}AndIndex`, where, "0x0");
   }

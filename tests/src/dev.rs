@@ -24,21 +24,20 @@ impl DevChain {
     /// # Errors
     /// When a port is taken or the node does not start.
     pub async fn start(folder: &Path, ports: Ports) -> Result<Self> {
-        Self::start_with(folder, ports, &[]).await
+        Self::start_beside(folder, "dev", ports.observer_http(), &[]).await
     }
 
-    /// The same with further arguments.
+    /// Starts one beside another: with a name and a port of its own (its WebSocket's is one higher), and further arguments.
     ///
     /// # Errors
     /// When a port is taken or the node does not start.
-    pub async fn start_with(folder: &Path, ports: Ports, further: &[&str]) -> Result<Self> {
-        let http = ports.observer_http();
+    pub async fn start_beside(folder: &Path, name: &str, http: u16, further: &[&str]) -> Result<Self> {
         let wanted = [("JSON-RPC", http), ("WebSocket", http + 1)];
         check_free(&wanted.map(|(purpose, number)| Port { purpose: purpose.to_owned(), number }))?;
         let (http_port, ws_port) = (http.to_string(), (http + 1).to_string());
         let args =
             ["dev", "--jsonrpc-port", &http_port, "--ws-port", &ws_port].into_iter().chain(further.iter().copied());
-        let mut node = Node::new("dev", args.map(str::to_owned).collect(), http, &folder.join("logs"))?;
+        let mut node = Node::new(name, args.map(str::to_owned).collect(), http, &folder.join("logs"))?;
         node.start()?;
         node.ready().await?;
         Ok(Self { node, http })

@@ -7,6 +7,7 @@ pub mod consortium;
 pub mod containers;
 pub mod council;
 pub mod dev;
+pub mod dev_story;
 pub mod finality;
 pub mod foreign;
 pub mod home;

@@ -99,7 +99,10 @@ pub fn have(needed: &[&str]) -> bool {
                 on_path("python3").is_none() || python_packages().iter().any(|folder| !folder.join("web3").is_dir())
             }
             "contracts/forge" => contracts_forge().is_err(),
-            "hardhat" => !hardhat_project().join("node_modules/hardhat").is_dir(),
+            "hardhat" => {
+                let packages = ["hardhat", "@nomicfoundation/hardhat-network-helpers"];
+                packages.iter().any(|package| !hardhat_project().join("node_modules").join(package).is_dir())
+            }
             "viem" | "ajv" | "@metamask/api-specs" => !repository().join("tests/node_modules").join(name).is_dir(),
             name => node_binary(name).is_err(),
         })

@@ -12,15 +12,11 @@ use alloy::{
     sol,
 };
 use anyhow::{Context, Result, ensure};
-use aurum_tests::{
-    dev::DevChain,
-    foreign::dev_signer,
-    ports::{Ports, shift},
-    story::Story,
-    tools,
-};
+use aurum_tests::{foreign::dev_signer, tools};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+
+use crate::begin;
 
 sol! {
     #[sol(rpc, all_derives)]
@@ -38,11 +34,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alloy_deploys_calls_subscribes_traces_and_delegates() -> Result<()> {
-    if !tools::have(&["node"]) {
-        return Ok(());
-    }
-    let story = Story::begin("clients-alloy", env!("CARGO_TARGET_TMPDIR"))?;
-    let mut chain = DevChain::start(story.folder(), Ports::shifted(shift::CLIENTS)).await?;
+    let Some(dev) = begin("clients-alloy", &["node"]).await? else { return Ok(()) };
+    let chain = &dev.chain;
     let mut code = hex::decode(tools::script("compile.mjs", ["Probe.sol".to_owned()]).await?.trim())?;
     code.extend(B256::from(U256::from(40)));
 
@@ -72,7 +65,7 @@ async fn alloy_deploys_calls_subscribes_traces_and_delegates() -> Result<()> {
     ensure!(*waiting.inner.tx_hash() == noted.transaction_hash, "another transaction was told");
     let found = provider.get_logs(&Filter::new().address(address).from_block(0).topic1(me.into_word())).await?;
     ensure!(found.len() == 1 && found[0] == log, "a filter finds {found:?}");
-    story.say("deployed, written, subscribed");
+    dev.story.say("deployed, written, subscribed");
 
     let refused = probe.refuse(U256::from(7)).call().await.err().context("not refused")?;
     let reason = refused.as_decoded_error::<Probe::Refused>().context("the revert is not decoded")?;
@@ -94,8 +87,7 @@ async fn alloy_deploys_calls_subscribes_traces_and_delegates() -> Result<()> {
 
     // Nonces are counted by the client that sends.
     delegates(&socket, address).await?;
-    chain.node.stop()?;
-    story.end()
+    dev.end()
 }
 
 /// A fresh account without coins takes on the probe's code (EIP-7702).

@@ -1,19 +1,16 @@
 //! Every command of cast that talks to a node, once: what it prints is what is true.
 
+use std::fs;
+
 use alloy::{
     hex,
     primitives::{B256, keccak256},
 };
 use anyhow::{Context, Result, ensure};
-use aurum_tests::{
-    dev::DevChain,
-    foreign::DEV_ACCOUNTS,
-    ports::{Ports, shift},
-    process::run,
-    story::Story,
-    tools,
-};
+use aurum_tests::{foreign::DEV_ACCOUNTS, process::run, tools};
 use serde_json::Value;
+
+use crate::begin;
 
 /// Runs cast against one node, with one account.
 struct Cast {
@@ -66,13 +63,9 @@ fn text(value: &Value) -> Result<&str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_of_cast_that_needs_a_node_works() -> Result<()> {
-    if !tools::have(&["cast", "node"]) {
-        return Ok(());
-    }
-    let story = Story::begin("clients-cast", env!("CARGO_TARGET_TMPDIR"))?;
-    let mut chain = DevChain::start(story.folder(), Ports::shifted(shift::CLIENTS)).await?;
+    let Some(dev) = begin("clients-cast", &["cast", "node"]).await? else { return Ok(()) };
     let code = tools::script("compile.mjs", ["Probe.sol".to_owned()]).await?;
-    let cast = Cast { url: chain.url(), key: chain.key(0) };
+    let cast = Cast { url: dev.chain.url(), key: dev.chain.key(0) };
     tokio::task::spawn_blocking(move || -> Result<()> {
         let start = "0000000000000000000000000000000000000000000000000000000000000028";
         let created = cast.send(&["--create", &format!("{}{start}", code.trim())])?;
@@ -80,12 +73,13 @@ async fn every_command_of_cast_that_needs_a_node_works() -> Result<()> {
         let noted = cast.send(&[probe, "note(uint256,string)", "2", "two", "--value", "7"])?;
         reads(&cast, probe, &noted)?;
         transactions(&cast, probe)?;
+        tokens(&cast)?;
+        development(&cast, probe)?;
         refusals(&cast, probe)
     })
     .await??;
-    story.say("cast agrees");
-    chain.node.stop()?;
-    story.end()
+    dev.story.say("cast agrees");
+    dev.end()
 }
 
 /// Accounts, storage, blocks, logs, proofs, traces.
@@ -178,6 +172,49 @@ fn transactions(cast: &Cast, probe: &str) -> Result<()> {
     ensure!(delegated["type"] == "0x4", "cast send --auth: {delegated:#}");
     cast.is(&["code", &DEV_ACCOUNTS[0].to_string()], &format!("0xef0100{}", &probe.to_lowercase()[2..]))?;
     cast.is(&["call", &DEV_ACCOUNTS[0].to_string(), "number()(uint256)"], "9")
+}
+
+/// An ERC-20 token through cast's own commands for one.
+fn tokens(cast: &Cast) -> Result<()> {
+    let artifact = fs::read_to_string(tools::repository().join("contracts/artifacts/RlcLikeToken.json"))?;
+    let artifact: Value = serde_json::from_str(&artifact)?;
+    let code = artifact["bytecode"].as_str().or_else(|| artifact["bytecode"]["object"].as_str());
+    let [me, friend] = [0, 1].map(|index| DEV_ACCOUNTS[index].to_string());
+    let created =
+        cast.send(&["--create", code.context("no bytecode")?, "constructor(address,uint256)", &me, "1000"])?;
+    let token = text(&created["contractAddress"])?;
+    cast.is(&["erc20-token", "symbol", token], "RLC")?;
+    cast.is(&["erc20-token", "decimals", token], "9")?;
+    cast.is(&["erc20-token", "total-supply", token], "1000")?;
+    for command in ["transfer", "approve"] {
+        let arguments = ["erc20-token", command, token, &friend, "400", "--private-key", &cast.key];
+        cast.says(&arguments, &["1 (success)"])?;
+    }
+    cast.is(&["erc20-token", "balance", token, &me], "600")?;
+    cast.is(&["erc20-token", "allowance", token, &me, &friend], "400")?;
+    let event = "Transfer(address indexed from, address indexed to, uint256 value)";
+    let found: Value =
+        serde_json::from_str(&cast.run(&["logs", "--from-block", "0", "--json", event, &me, &friend])?)?;
+    ensure!(found.as_array().is_some_and(|logs| logs.len() == 1), "cast logs: {found:#}");
+    Ok(())
+}
+
+/// A development chain's own methods, as they are typed: edits, impersonation, time, going back.
+fn development(cast: &Cast, probe: &str) -> Result<()> {
+    let friend = DEV_ACCOUNTS[1].to_string();
+    let snapshot = cast.run(&["rpc", "evm_snapshot"])?;
+    let height = cast.run(&["block-number"])?;
+    cast.is(&["rpc", "anvil_setBalance", probe, "0xde0b6b3a7640000"], "true")?;
+    cast.is(&["balance", "--ether", probe], "1.000000000000000000")?;
+    let unlocked = ["send", "--json", "--unlocked", "--from", probe, &friend, "--value", "1"];
+    cast.fails(&unlocked, "unknown account")?;
+    cast.is(&["rpc", "anvil_impersonateAccount", probe], "true")?;
+    let sent: Value = serde_json::from_str(&cast.run(&unlocked)?)?;
+    ensure!(sent["from"] == probe && sent["status"] == "0x1", "cast send --unlocked: {sent:#}");
+    cast.is(&["rpc", "anvil_mine", "0x5"], "true")?;
+    cast.is(&["rpc", "evm_revert", snapshot.trim_matches('"')], "true")?;
+    cast.is(&["block-number"], &height)?;
+    cast.fails(&["rpc", "anvil_setCoinbase", probe], "anvil_setCoinbase does not exist")
 }
 
 /// Refusals in the words people search for.

@@ -4,21 +4,17 @@
 use alloy::providers::Provider as _;
 use anyhow::Result;
 use aurum_tests::{
-    dev::DevChain,
     node::Node,
     ports::{Port, Ports, check_free, shift},
-    story::Story,
     tools,
 };
 
+use crate::begin;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_development_chain_answers_as_anvil_but_for_known_reasons() -> Result<()> {
-    if !tools::have(&["node", "anvil", "viem"]) {
-        return Ok(());
-    }
-    let story = Story::begin("clients-differential", env!("CARGO_TARGET_TMPDIR"))?;
-    let ports = Ports::shifted(shift::CLIENTS);
-    let port = ports.foreign_http();
+    let Some(dev) = begin("clients-differential", &["node", "anvil", "viem"]).await? else { return Ok(()) };
+    let port = Ports::shifted(shift::CLIENTS).foreign_http();
     check_free(&[Port { purpose: "Anvil".to_owned(), number: port }])?;
     let number = port.to_string();
     // A genesis like ours: the same time, the same gas limit, the first block's fee as ours computes it.
@@ -28,14 +24,13 @@ async fn a_development_chain_answers_as_anvil_but_for_known_reasons() -> Result<
         .chain(["--steps-tracing", "--silent"])
         .map(str::to_owned)
         .collect();
-    let mut anvil = Node::of_program("anvil", tools::node_binary("anvil")?, args, port, &story.folder().join("logs"));
+    let mut anvil =
+        Node::of_program("anvil", tools::node_binary("anvil")?, args, port, &dev.story.folder().join("logs"));
     anvil.start()?;
-    let mut chain = DevChain::start(story.folder(), ports).await?;
     let client = anvil.provider()?;
     anvil.ready().await?;
     anyhow::ensure!(client.get_chain_id().await? == 1337, "another Anvil");
-    story.say(tools::script("differential.mjs", [anvil.url(), chain.url()]).await?.trim());
-    chain.node.stop()?;
+    dev.script("differential.mjs", [anvil.url(), dev.chain.url()]).await?;
     anvil.stop()?;
-    story.end()
+    dev.end()
 }

@@ -3,22 +3,15 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use aurum_tests::{
-    dev::DevChain,
-    ports::{Ports, shift},
-    process::run,
-    story::Story,
-    tools,
-};
+use aurum_tests::{process::run, tools};
 use serde_json::Value;
+
+use crate::begin;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forge_broadcasts_a_script_and_tests_on_a_fork() -> Result<()> {
-    if !tools::have(&["forge", "contracts/forge"]) {
-        return Ok(());
-    }
-    let story = Story::begin("clients-forge", env!("CARGO_TARGET_TMPDIR"))?;
-    let mut chain = DevChain::start(story.folder(), Ports::shifted(shift::CLIENTS)).await?;
+    let Some(dev) = begin("clients-forge", &["forge", "contracts/forge"]).await? else { return Ok(()) };
+    let (story, chain) = (&dev.story, &dev.chain);
     let out = |name: &str| story.folder().join(name).display().to_string();
     let (url, key, broadcast) = (chain.url(), chain.key(2), out("broadcast"));
     let environment =
@@ -40,8 +33,7 @@ async fn forge_broadcasts_a_script_and_tests_on_a_fork() -> Result<()> {
     let result = said.lines().find(|line| line.starts_with("Suite result")).unwrap_or_default();
     ensure!(result.contains("ok. 2 passed; 0 failed"), "forge test says:\n{said}");
     story.say(&format!("forge test --fork-url: {result}"));
-    chain.node.stop()?;
-    story.end()
+    dev.end()
 }
 
 fn forge(arguments: &[&str], environment: &[(&str, String)]) -> Result<String> {

@@ -1,27 +1,31 @@
-//! Hardhat 3 with its test runner and OpenZeppelin's Upgrades plugin, against the node instead of a simulated chain.
+//! Hardhat 3 with its test runner, its network helpers and OpenZeppelin's Upgrades plugin, against the node instead of a simulated chain.
 
 use anyhow::{Result, ensure};
 use aurum_tests::{
     dev::DevChain,
     ports::{Ports, shift},
     process::run,
-    story::Story,
     tools,
 };
 
+use crate::begin;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hardhat_compiles_tests_and_upgrades() -> Result<()> {
-    if !tools::have(&["node", "hardhat"]) {
-        return Ok(());
-    }
-    let story = Story::begin("clients-hardhat", env!("CARGO_TARGET_TMPDIR"))?;
-    let mut chain = DevChain::start(story.folder(), Ports::shifted(shift::CLIENTS)).await?;
-    let (url, key, out) = (chain.url(), chain.key(0), story.folder().join("out").display().to_string());
+async fn hardhat_compiles_tests_upgrades_and_helps() -> Result<()> {
+    let Some(dev) = begin("clients-hardhat", &["node", "hardhat"]).await? else { return Ok(()) };
+    let folder = dev.story.folder();
+    let port = Ports::shifted(shift::CLIENTS).authority_http(0);
+    // Hardhat's network helpers serve only nodes whose names they know.
+    let name = ["--client-version", "HardhatNetwork/Aurum"];
+    let mut named = DevChain::start_beside(folder, "named", port, &name).await?;
+    let (url, named_url, key) = (dev.chain.url(), named.url(), dev.chain.key(0));
+    let out = folder.join("out").display().to_string();
     let manifest = format!("{out}/openzeppelin");
     let project = tools::hardhat_project();
     let said = tokio::task::spawn_blocking(move || {
         let environment = [
             ("RPC", url.as_str()),
+            ("NAMED", named_url.as_str()),
             ("KEY", key.as_str()),
             ("OUT", out.as_str()),
             ("MANIFEST_DEFAULT_DIR", manifest.as_str()),
@@ -33,8 +37,8 @@ async fn hardhat_compiles_tests_and_upgrades() -> Result<()> {
     });
     let said = said.await??;
     let passing = said.lines().find(|line| line.contains(" passing")).unwrap_or_default().trim();
-    ensure!(passing.starts_with("11 passing"), "hardhat says:\n{said}");
-    story.say(passing);
-    chain.node.stop()?;
-    story.end()
+    ensure!(passing.starts_with("22 passing"), "hardhat says:\n{said}");
+    dev.story.say(passing);
+    named.node.stop()?;
+    dev.end()
 }
