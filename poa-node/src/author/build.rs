@@ -126,18 +126,21 @@ impl Candidate {
         self.best.look_at_all();
     }
 
-    /// Adds the pool's best until there are none, `deadline` comes, or the block has used `most` gas; but one in any case.
+    /// Adds the pool's best until there are none, `deadline` comes, or the block has used `most` gas; but one in any case,
+    /// and one is tried however late it is: a busy machine must not seal empty blocks.
     pub(super) fn fill(&mut self, pool: &Pool, most: u64, deadline: Instant) -> Result<Filled, BuildError> {
+        let mut has_tried = false;
         loop {
             let used = self.env.gas_limit.saturating_sub(self.builder.gas_left());
             if self.builder.gas_left() < CHEAPEST || self.misfits >= PATIENCE || (self.has_pooled && used >= most) {
                 return Ok(Filled::Full);
             }
-            if Instant::now() >= deadline {
+            if (self.has_pooled || has_tried) && Instant::now() >= deadline {
                 return Ok(Filled::OutOfTime);
             }
             let Some(pooled) = self.best.next() else { return Ok(Filled::Drained) };
             self.push(pool, &pooled)?;
+            has_tried = true;
         }
     }
 

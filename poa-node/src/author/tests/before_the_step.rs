@@ -121,6 +121,22 @@ fn a_block_is_cut_at_the_pace_and_has_one_transaction_in_any_case() {
 }
 
 #[test]
+fn a_block_begun_too_late_has_one_transaction_all_the_same() {
+    let node = lone();
+    let step = node.step_of(0, 1);
+    node.seal(step).unwrap();
+    for nonce in 0..2 {
+        node.chain.pool().add(transfer(&key(7), nonce), Origin::Local).unwrap();
+    }
+    let mut candidate = begun(&node, step.next());
+    for _ in 0..2 {
+        let filled = candidate.fill(node.chain.pool(), u64::MAX, Instant::now()).unwrap();
+        assert_eq!(filled, build::Filled::OutOfTime);
+    }
+    assert_eq!(sealed_ahead(&node, *candidate).header().gas_used, 21_000);
+}
+
+#[test]
 fn the_thread_puts_what_comes_before_a_step_into_its_block() {
     // Real time, steps of a second.
     let spec = spec(&json!({ "list": addresses(1) }), json!({ "stepDuration": 1 }), &[]);
