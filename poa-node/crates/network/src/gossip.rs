@@ -107,16 +107,19 @@ impl TxLane {
         if self.known.contains(&hash) {
             return true;
         }
-        if self.whole.len() + self.offers.len() + self.later.len() >= QUEUE {
+        let offer = Offer { hash, from };
+        // What is put off takes no place from what may go now.
+        if !tx.origin().is_ours() && self.later.len() < QUEUE && self.is_hardly_wanted(&offer) {
+            self.later.push_back((now + LATER, offer));
+            return true;
+        }
+        if self.whole.len() + self.offers.len() >= QUEUE {
             self.deferred = true;
             return false;
         }
-        let offer = Offer { hash, from };
         if tx.origin().is_ours() {
             self.known.put(hash);
             self.whole.push_back(Arc::clone(tx));
-        } else if self.is_hardly_wanted(&offer) {
-            self.later.push_back((now + LATER, offer));
         } else {
             self.offers.push_back(offer);
         }
@@ -227,7 +230,8 @@ impl TxLane {
 
     /// Whether all that was queued is out and something was left out before; resets that mark.
     pub(crate) fn take_deferred(&mut self) -> bool {
-        let idle = self.in_flight == 0 && self.whole.is_empty() && self.offers.is_empty() && self.later.is_empty();
+        // What is put off is no reason to wait: there is always some of it.
+        let idle = self.in_flight == 0 && self.whole.is_empty() && self.offers.is_empty();
         idle && std::mem::take(&mut self.deferred)
     }
 }
@@ -369,5 +373,20 @@ mod tests {
         assert!(offers.iter().all(|offer| offer.hash != mined));
         let is_sampled = mined[0].is_multiple_of(SAMPLE);
         assert_eq!(offers.len() + sampled, 900 - usize::from(!is_sampled));
+    }
+    #[test]
+    fn what_was_lost_is_offered_again_while_other_offers_are_put_off() {
+        let txs = pooled(1_200, Origin::Network);
+        let mut lane = TxLane::new();
+        let now = Instant::now();
+        offered(&mut lane, &txs[..1_100], &[], now);
+        offered(&mut lane, &txs[1_100..1_199], &[], now);
+        assert!(lane.later.len() > 50 && !lane.take_deferred(), "nothing was lost");
+        lane.offer_again(txs[1_199].hash());
+        lane.ripen(now, |_| true);
+        let (_, lost) = lane.next_offer().unwrap();
+        assert!(!lane.take_deferred(), "on its way");
+        lane.failed(&Sent::Offers(lost));
+        assert!(lane.take_deferred() && !lane.take_deferred());
     }
 }

@@ -46,6 +46,7 @@ mod net;
 mod ots;
 mod params;
 mod parity;
+mod patience;
 mod peers;
 mod perm;
 mod process;

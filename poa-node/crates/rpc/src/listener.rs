@@ -1,4 +1,5 @@
-//! A TCP listener that holds so many connections and no more, and hands TLS ones on when they have shaken hands.
+//! A TCP listener that holds so many connections and no more, and hands TLS ones on when they have shaken hands. Connections
+//! on which nothing happens end.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +20,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::tls::{Tls, fingerprint};
+use crate::{
+    patience::{Patience, Watch},
+    tls::{Tls, fingerprint},
+};
 
 /// How long a handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -32,15 +36,16 @@ const HANDSHAKES: usize = 128;
 pub(crate) struct LimitedListener {
     door: Door,
     handshakes: Option<Handshakes>,
+    patience: Patience,
 }
 
 impl LimitedListener {
-    pub(crate) fn new(listener: TcpListener, most: usize, open: Gauge, tls: Option<Tls>) -> Self {
+    pub(crate) fn new(listener: TcpListener, most: usize, open: Gauge, tls: Option<Tls>, patience: Patience) -> Self {
         let places = Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
         // Never all places, so that one remains for who does shake hands.
         let most = HANDSHAKES.min(most / 2).max(1);
         let handshakes = tls.map(|tls| Handshakes { tls, most, running: JoinSet::new(), oldest: VecDeque::new() });
-        Self { door: Door { listener, places, open }, handshakes }
+        Self { door: Door { listener, places, open }, handshakes, patience }
     }
 }
 
@@ -51,7 +56,7 @@ impl axum::serve::Listener for LimitedListener {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let Some(handshakes) = &mut self.handshakes else {
             let (stream, remote, place) = self.door.next().await;
-            return (Connection { stream: Stream::Plain(stream), certificate: None, _place: place }, remote);
+            return (Connection::new(Stream::Plain(stream), None, self.patience, place), remote);
         };
         loop {
             tokio::select! {
@@ -60,7 +65,9 @@ impl axum::serve::Listener for LimitedListener {
                         return connection;
                     }
                 }
-                (stream, remote, place) = self.door.next() => handshakes.begin(stream, remote, place),
+                (stream, remote, place) = self.door.next() => {
+                    handshakes.begin(stream, remote, place, self.patience);
+                }
             }
         }
     }
@@ -129,7 +136,7 @@ struct Handshakes {
 }
 
 impl Handshakes {
-    fn begin(&mut self, stream: TcpStream, remote: SocketAddr, place: Place) {
+    fn begin(&mut self, stream: TcpStream, remote: SocketAddr, place: Place, patience: Patience) {
         self.oldest.retain(|handshake| !handshake.is_finished());
         if self.oldest.len() >= self.most
             && let Some(handshake) = self.oldest.pop_front()
@@ -143,8 +150,8 @@ impl Handshakes {
                 Ok(Ok(stream)) => {
                     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
                     let certificate = shown.map(fingerprint);
-                    let connection = Connection { stream: Stream::Tls(Box::new(stream)), certificate, _place: place };
-                    Some((connection, remote))
+                    let stream = Stream::Tls(Box::new(stream));
+                    Some((Connection::new(stream, certificate, patience, place), remote))
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%remote, %error, "TLS handshake");
@@ -164,6 +171,7 @@ impl Handshakes {
 pub(crate) struct Connection {
     stream: Stream,
     certificate: Option<[u8; 32]>,
+    watch: Watch,
     _place: Place,
 }
 
@@ -174,6 +182,10 @@ enum Stream {
 }
 
 impl Connection {
+    fn new(stream: Stream, certificate: Option<[u8; 32]>, patience: Patience, place: Place) -> Self {
+        Self { stream, certificate, watch: Watch::new(patience), _place: place }
+    }
+
     /// SHA-256 of the certificate the client proved to hold, if it was asked for one.
     pub(crate) const fn certificate(&self) -> Option<[u8; 32]> {
         self.certificate
@@ -197,21 +209,25 @@ macro_rules! on_stream {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, stream => stream.poll_read(cx, buf))
+        let polled = on_stream!(self, stream => stream.poll_read(cx, buf));
+        self.watch.read(cx, polled)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        on_stream!(self, stream => stream.poll_write(cx, buf))
+        let polled = on_stream!(self, stream => stream.poll_write(cx, buf));
+        self.watch.write(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, stream => stream.poll_flush(cx))
+        let polled = on_stream!(self, stream => stream.poll_flush(cx));
+        self.watch.write(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_stream!(self, stream => stream.poll_shutdown(cx))
+        let polled = on_stream!(self, stream => stream.poll_shutdown(cx));
+        self.watch.write(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -219,7 +235,8 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_stream!(self, stream => stream.poll_write_vectored(cx, bufs))
+        let polled = on_stream!(self, stream => stream.poll_write_vectored(cx, bufs));
+        self.watch.write(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -227,5 +244,50 @@ impl AsyncWrite for Connection {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::serve::Listener as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    /// Both ends of a connection to a listener with one place.
+    async fn connected(patience: Patience) -> (LimitedListener, Connection, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        let mut limited = LimitedListener::new(listener, 1, Gauge::default(), None, patience);
+        let client = TcpStream::connect(limited.local_addr().expect("bound")).await.expect("listens");
+        let (connection, _) = limited.accept().await;
+        (limited, connection, client)
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_nothing_is_said_ends_and_gives_its_place_back() {
+        let patience = Patience { silence: Duration::from_millis(50), stall: LONG };
+        let (mut limited, mut connection, mut client) = connected(patience).await;
+        client.write_all(b"x").await.expect("open");
+        assert_eq!(connection.read_u8().await.expect("said"), b'x');
+        assert_eq!(connection.read_u8().await.expect_err("silent").kind(), io::ErrorKind::TimedOut);
+        drop(connection);
+        let _other = TcpStream::connect(limited.local_addr().expect("bound")).await.expect("listens");
+        limited.accept().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_takes_no_answer_ends_however_much_it_says() {
+        let patience = Patience { silence: LONG, stall: Duration::from_millis(50) };
+        let (_limited, mut connection, mut client) = connected(patience).await;
+        client.write_all(b"more").await.expect("open");
+        let answer = vec![0; 1 << 20];
+        let error = loop {
+            if let Err(error) = connection.write_all(&answer).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

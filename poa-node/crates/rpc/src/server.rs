@@ -45,6 +45,7 @@ use crate::{
     methods::Registrar,
     metrics::{NodeCollector, RpcMetrics},
     namespaces,
+    patience::Patience,
     peers::PeersApi,
     quota::Quotas,
     sealing::SealingApi,
@@ -173,7 +174,9 @@ pub async fn serve(config: RpcConfig, services: Services, shutdown: Cancellation
         listeners: Vec::new(),
         tasks: JoinSet::new(),
     };
-    let limited = |listener, most, tls| LimitedListener::new(listener, most, metrics.connections.clone(), tls);
+    let limited = |listener, most, tls| {
+        LimitedListener::new(listener, most, metrics.connections.clone(), tls, Patience::default())
+    };
     let usual = common.usual_front(&config)?;
     for listener in [http, ws].into_iter().flatten() {
         let listener = limited(listener, config.limits.connections, None);

@@ -1,0 +1,75 @@
+//! How long a connection may do nothing: one that neither brings nor takes anything gives its place back.
+
+use std::{
+    future::Future as _,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Limits of one connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Without a byte from the client or for it. Longer than any request runs.
+    pub(crate) silence: Duration,
+    /// With bytes for the client that it does not take.
+    pub(crate) stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(300), stall: Duration::from_secs(60) }
+    }
+}
+
+/// Looks at what a connection's stream says, and ends it when patience does.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    patience: Patience,
+    /// When a byte last came or went.
+    active: Instant,
+    quiet: Pin<Box<Sleep>>,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watch {
+    pub(crate) fn new(patience: Patience) -> Self {
+        Self { patience, active: Instant::now(), quiet: Box::pin(sleep(patience.silence)), stalled: None }
+    }
+
+    /// What a read comes to.
+    pub(crate) fn read<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.active = Instant::now();
+            return polled;
+        }
+        // The timer is set anew only when it rings, not with each byte.
+        while self.quiet.as_mut().poll(cx).is_ready() {
+            let end = self.active + self.patience.silence;
+            if Instant::now() >= end {
+                return Poll::Ready(Err(too_long("nothing was said")));
+            }
+            self.quiet.as_mut().reset(end);
+        }
+        Poll::Pending
+    }
+
+    /// What a write comes to.
+    pub(crate) fn write<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.active = Instant::now();
+            self.stalled = None;
+            return polled;
+        }
+        let stall = self.patience.stall;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(stall)));
+        stalled.as_mut().poll(cx).map(|()| Err(too_long("an answer was not taken")))
+    }
+}
+
+fn too_long(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("{what} for too long"))
+}
