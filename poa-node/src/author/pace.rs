@@ -12,8 +12,6 @@ use std::{collections::VecDeque, time::Duration};
 const PART_OF_STEP: u32 = 2;
 /// Gas below which a block is never cut: a hundred plain transfers.
 pub(super) const LEAST: u64 = 2_100_000;
-/// Where the bound begins: two thousand plain transfers. The first flood after a start meets nodes whose speed nobody knows.
-const FIRST: u64 = 42_000_000;
 /// Blocks whose arrival is remembered: the earliest of them tells what clocks and network take of any block.
 const ARRIVALS: usize = 64;
 
@@ -27,7 +25,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { most: FIRST, arrivals: VecDeque::new() }
+        Self { most: u64::MAX, arrivals: VecDeque::new() }
     }
 }
 
@@ -87,17 +85,13 @@ mod tests {
 
     const STEP: Duration = Duration::from_secs(1);
 
-    fn unbounded() -> Pace {
-        Pace { most: u64::MAX, ..Pace::default() }
-    }
-
     const fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
 
     #[test]
     fn a_block_that_takes_too_long_bounds_the_next_in_proportion_and_at_most_by_half() {
-        let mut pace = unbounded();
+        let mut pace = Pace::default();
         pace.ours(100_000_000, ms(500), STEP, true);
         assert_eq!(pace.most(), u64::MAX, "in time");
         pace.ours(100_000_000, ms(625), STEP, true);
@@ -120,26 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_flood_meets_a_bound_that_doubles_with_each_block_done_early() {
-        let mut pace = Pace::default();
-        let mut sizes = Vec::new();
-        for _ in 0..4 {
-            sizes.push(pace.most());
-            pace.ours(pace.most(), ms(50), STEP, false);
-        }
-        assert_eq!(sizes, [FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST]);
-    }
-
-    #[test]
     fn others_need_their_share_of_the_time() {
-        let mut pace = unbounded();
+        let mut pace = Pace::default();
         pace.ours(50_000_000, ms(400), STEP, false);
         assert_eq!(pace.most(), 31_250_000);
     }
 
     #[test]
     fn a_clock_that_is_wrong_cuts_no_block() {
-        let mut pace = unbounded();
+        let mut pace = Pace::default();
         for _ in 0..100 {
             pace.theirs(50_000_000, 900, ms(200), STEP);
             pace.theirs(50_000_000, -900, ms(200), STEP);
@@ -155,7 +138,7 @@ mod tests {
     #[test]
     fn the_bound_settles_near_what_is_finished_in_time() {
         // 4 ns a gas and 20 ms whatever the size: 120 M gas take half a second.
-        let mut pace = unbounded();
+        let mut pace = Pace::default();
         let demand = 400_000_000;
         let mut sizes = Vec::new();
         for _ in 0..40 {
