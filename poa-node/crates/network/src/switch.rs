@@ -145,7 +145,7 @@ pub(crate) struct Switch {
     /// Questions of sync on their way.
     asks: HashMap<OutboundRequestId, oneshot::Sender<Option<Vec<u8>>>>,
     /// Transaction messages on their way.
-    sent_txs: HashMap<OutboundRequestId, (PeerId, Sent)>,
+    sent_txs: HashMap<OutboundRequestId, Sent>,
     /// Hashes of messages of the engine that were judged.
     heard: Known,
     /// Head that was told to everybody last.

@@ -166,14 +166,14 @@ impl Switch {
             }
             Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
                 self.answered(peer);
-                let Some((_, sent)) = self.sent_txs.remove(&request_id) else { return };
+                let Some(sent) = self.sent_txs.remove(&request_id) else { return };
                 let Ok(wanted) = Wanted::from_bytes(&response) else {
                     return self.penalise(peer, peer::MALFORMED, "malformed acknowledgement");
                 };
                 self.transactions_acknowledged(peer, &sent, &wanted);
             }
             Event::OutboundFailure { peer, request_id, error, .. } => {
-                if let Some((_, sent)) = self.sent_txs.remove(&request_id)
+                if let Some(sent) = self.sent_txs.remove(&request_id)
                     && let Some(state) = self.peers.get_mut(&peer)
                 {
                     state.txs.failed(&sent);

@@ -157,7 +157,7 @@ impl Switch {
                 self.metrics.transactions_sent.add(hashes.len() as u64);
                 self.metrics.transaction_messages_sent.add(1);
                 let id = protocol.send_request(peer, message);
-                self.sent_txs.insert(id, (*peer, Sent::Whole(hashes)));
+                self.sent_txs.insert(id, Sent::Whole(hashes));
                 sent = true;
             }
             if !sent {
@@ -175,7 +175,7 @@ impl Switch {
         for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
             while let Some((message, offers)) = state.txs.next_offer() {
                 let id = protocol.send_request(peer, TxMessage::to_bytes(&message).into());
-                self.sent_txs.insert(id, (*peer, Sent::Offers(offers)));
+                self.sent_txs.insert(id, Sent::Offers(offers));
             }
             state.txs.ripen(now, |hash| self.pool.get(hash).is_some());
             if state.txs.take_deferred() {
