@@ -91,7 +91,8 @@ impl Pool {
     /// Opens the pool and takes back the journalled transactions that `chain` still admits.
     ///
     /// # Errors
-    /// [`OpenError`] if the journal is unreadable, the chain's state is, or the system gives no threads. A torn or refused record is no error.
+    /// [`OpenError`] if the journal is unreadable, the chain's state is, or the system gives no threads. A torn or refused
+    /// record is no error.
     pub fn open(config: PoolConfig, chain: Arc<dyn Admission>) -> Result<Self, OpenError> {
         let path = config.journal.clone();
         let wrap = |source| OpenError::Journal { path: path.clone().unwrap_or_default(), source };

@@ -72,8 +72,9 @@ impl Parallel {
         Self { threads, least_gas: LEAST_GAS, least_mean_gas: LEAST_MEAN_GAS }
     }
 
-    /// Whether to run this block so. Serial are small blocks and blocks of small transactions, blocks whose receipts need the state root after each
-    /// transaction, and development chains, whose transactions can edit the state behind the EVM's back.
+    /// Whether to run this block so. Serial are small blocks and blocks of small transactions, blocks whose receipts need
+    /// the state root after each transaction, and development chains, whose transactions can edit the state behind the
+    /// EVM's back.
     pub(crate) fn suits(self, evm: &Evm, env: &BlockEnv, block: &RecoveredBlock) -> bool {
         let transactions = &block.sealed().block().transactions;
         let gas = transactions.iter().fold(0, |gas: u64, tx| gas.saturating_add(tx.gas_limit()));
