@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use rocksdb::{
-    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
-    DBCompressionType, DBRecoveryMode, Direction, FlushOptions, IteratorMode, LogLevel, Options, ReadOptions,
-    WriteBatch, WriteOptions, checkpoint::Checkpoint,
+    BlockBasedIndexType, BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
+    CompactOptions, DB, DBCompressionType, DBRecoveryMode, Direction, FlushOptions, IteratorMode, LogLevel,
+    LruCacheOptions, Options, ReadOptions, WriteBatch, WriteOptions, checkpoint::Checkpoint,
 };
 
 use crate::{
@@ -16,6 +16,12 @@ use crate::{
 
 /// Shared by all tables. Small on purpose: five nodes may run on one machine.
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
+/// The cache is cut into 2 to the power of this many parts. By itself RocksDB makes parts of half a megabyte, in which two
+/// filters of a large file push each other out.
+const BLOCK_CACHE_SHARD_BITS: i32 = 2;
+/// Filters and indices are cut into blocks of this size, so that a read in a state of millions fetches a few kilobytes of
+/// them and not those of a whole file.
+const METADATA_BLOCK_BYTES: usize = 4 << 10;
 /// Unflushed writes of one table; a full one is flushed.
 const WRITE_BUFFER_BYTES: usize = 4 << 20;
 /// Unflushed writes of all tables together.
@@ -88,7 +94,7 @@ pub(crate) type Records<'a, T> = Box<dyn Iterator<Item = Result<Record<T>, Stora
 impl Rocks {
     /// Opens the directory, creating what is missing. What a crash left half-written at the log's end is cut off.
     pub(crate) fn open(path: &Path) -> Result<Self, StorageError> {
-        let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let cache = block_cache();
         let tables = ALL.iter().map(|(name, shape)| ColumnFamilyDescriptor::new(*name, table_options(*shape, &cache)));
         let db = DB::open_cf_descriptors(&database_options(), path, tables).map_err(|error| {
             // RocksDB has no kind for this; its message is "IO error: lock hold by current process" within one process
@@ -228,6 +234,13 @@ fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
+fn block_cache() -> Cache {
+    let mut options = LruCacheOptions::default();
+    options.set_capacity(BLOCK_CACHE_BYTES);
+    options.set_num_shard_bits(BLOCK_CACHE_SHARD_BITS);
+    Cache::new_lru_cache_opts(&options)
+}
+
 fn database_options() -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
@@ -249,6 +262,9 @@ fn table_options(shape: Shape, cache: &Cache) -> Options {
     blocks.set_block_cache(cache);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(METADATA_BLOCK_BYTES);
     blocks.set_format_version(5);
     let mut options = Options::default();
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
@@ -259,6 +275,10 @@ fn table_options(shape: Shape, cache: &Cache) -> Options {
     options.set_compression_type(DBCompressionType::Lz4);
     match shape {
         Shape::Point => blocks.set_bloom_filter(10.0, false),
+        Shape::Present => {
+            blocks.set_bloom_filter(10.0, false);
+            options.set_optimize_filters_for_hits(true);
+        }
         Shape::Range => options.set_bottommost_compression_type(DBCompressionType::Zstd),
         // At every level, since files move down whole.
         Shape::Bulk => {

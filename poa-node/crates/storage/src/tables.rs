@@ -18,6 +18,8 @@ pub(crate) const SCHEMA_VERSION: u64 = 2;
 pub(crate) enum Shape {
     /// Single keys, often absent ones: a bloom filter pays.
     Point,
+    /// Single keys that are there: a bloom filter pays but for the last level, which has most of them.
+    Present,
     /// Neighbouring keys, by seeking.
     Range,
     /// Big values that come in the order of their keys, written once and read rarely: compressed hard.
@@ -91,7 +93,7 @@ tables! {
     Certificates(Range): BlockNumber => Bytes;
     /// Node of the trie of accounts by its place, as RLP: the trie of the last check-point, whole, and nothing else. What
     /// a parent embeds is not here again.
-    AccountNodes(Point): TriePath => Bytes;
+    AccountNodes(Present): TriePath => Bytes;
     /// Node of a storage trie by its place, as RLP, of the same check-point.
-    StorageNodes(Point): StoragePath => Bytes;
+    StorageNodes(Present): StoragePath => Bytes;
 }
