@@ -39,7 +39,7 @@ pub(crate) struct Core {
     /// while they go backwards. Taken before `overlay` wherever both are.
     unwinds: RwLock<u64>,
     /// The flat tables hold no writes of blocks above this one. Raised *before* such writes are made.
-    flat_up_to: AtomicU64,
+    flat: RwLock<Tip>,
     /// States before this block can no longer be read. Raised *before* their history is deleted.
     history_floor: AtomicU64,
     /// Held while the trie in the tables is another than [`Overlay::era`] says.
@@ -73,7 +73,7 @@ impl Core {
             rocks,
             overlay: RwLock::new(Overlay::new(tip)),
             unwinds: RwLock::new(0),
-            flat_up_to: AtomicU64::new(tip.map_or(0, |tip| tip.number)),
+            flat: RwLock::new(tip.unwrap_or(Tip { number: 0, hash: B256::ZERO })),
             history_floor: AtomicU64::new(floor),
             saving: Mutex::new(()),
         });
@@ -114,12 +114,13 @@ impl Core {
         self.unwinds.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn flat_up_to(&self) -> BlockNumber {
-        self.flat_up_to.load(Ordering::SeqCst)
+    /// The block whose state the flat tables are, or, while they are being written, will be.
+    pub(crate) fn flat(&self) -> Tip {
+        *self.flat.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_flat_up_to(&self, number: BlockNumber) {
-        self.flat_up_to.store(number, Ordering::SeqCst);
+    pub(crate) fn set_flat(&self, tip: Tip) {
+        *self.flat.write().unwrap_or_else(PoisonError::into_inner) = tip;
     }
 
     pub(crate) fn history_floor(&self) -> BlockNumber {

@@ -80,6 +80,14 @@ pub(crate) struct Slice {
     pub(crate) number: BlockNumber,
 }
 
+impl Slice {
+    /// Whether this is one of the blocks whose changes [`Self::spans`] hold.
+    pub(crate) fn holds(&self, block: Tip) -> bool {
+        let back = self.number.checked_sub(block.number).and_then(|back| usize::try_from(back).ok());
+        back.and_then(|back| self.hashes.get(back)) == Some(&block.hash)
+    }
+}
+
 impl Overlay {
     pub(crate) fn new(tip: Option<Tip>) -> Self {
         Self { tip, trie: TipTrie::default(), era: 0, layers: HashMap::default() }

@@ -9,6 +9,7 @@ use crate::{
     StorageError, Tip,
     codec::{AddressAt, Key, Slot, SlotAt},
     core::Core,
+    overlay::Slice,
     rocks::Rocks,
     tables,
 };
@@ -29,8 +30,12 @@ impl PersistedState {
     }
 
     /// Reads flat state first and history after it, so that whatever is written in between is seen in history.
+    ///
+    /// Under a slice in which the key is not written, flat state may as well be that of a block of the slice: it is spared
+    /// the look into history.
     fn read<T>(
         &self,
+        under: Option<&Slice>,
         flat: impl FnOnce() -> Result<T, StorageError>,
         history: impl FnOnce() -> Result<Option<T>, StorageError>,
     ) -> Result<T, StorageError> {
@@ -40,7 +45,8 @@ impl PersistedState {
             return Err(missing);
         }
         let now = flat()?;
-        if self.core.flat_up_to() == self.block.number {
+        let written = self.core.flat();
+        if written.number == self.block.number || under.is_some_and(|slice| slice.holds(written)) {
             return Ok(now);
         }
         let before = history()?;
@@ -59,7 +65,7 @@ impl PersistedState {
 
     /// Whether the flat tables are this very state.
     pub(crate) fn is_flat(&self) -> bool {
-        self.core.flat_up_to() == self.block.number
+        self.core.flat().number == self.block.number
     }
 
     pub(crate) fn rocks(&self) -> &Rocks {
@@ -73,9 +79,19 @@ impl PersistedState {
 
     /// [`StateReader::account`] with its own error.
     pub(crate) fn read_account(&self, address: Address) -> Result<Option<Account>, StorageError> {
+        self.account_under(None, address)
+    }
+
+    /// The account, which the blocks of the slice, that stand on this state's, did not write.
+    pub(crate) fn account_under(
+        &self,
+        slice: Option<&Slice>,
+        address: Address,
+    ) -> Result<Option<Account>, StorageError> {
         let rocks = &self.core.rocks;
         let from = AddressAt { key: address, block: self.behind() };
         self.read(
+            slice,
             || rocks.get::<tables::Accounts>(&address),
             || rocks.seek::<tables::AccountHistory>(&from, address.len()),
         )
@@ -83,10 +99,16 @@ impl PersistedState {
 
     /// [`StateReader::storage`] with its own error.
     pub(crate) fn read_slot(&self, address: Address, slot: U256) -> Result<U256, StorageError> {
+        self.slot_under(None, address, slot)
+    }
+
+    /// The slot, which the blocks of the slice, that stand on this state's, did not write.
+    pub(crate) fn slot_under(&self, slice: Option<&Slice>, address: Address, slot: U256) -> Result<U256, StorageError> {
         let rocks = &self.core.rocks;
         let key = Slot { address, slot };
         let from = SlotAt { key, block: self.behind() };
         self.read(
+            slice,
             || Ok(rocks.get::<tables::Slots>(&key)?.unwrap_or_default()),
             || rocks.seek::<tables::SlotHistory>(&from, key.to_bytes().len()),
         )
@@ -114,6 +136,6 @@ impl StateReader for PersistedState {
         if number > self.block.number {
             return Ok(None);
         }
-        Ok(self.read(|| self.core.canonical_hash(number), || Ok(None))?)
+        Ok(self.read(None, || self.core.canonical_hash(number), || Ok(None))?)
     }
 }

@@ -141,7 +141,7 @@ impl StateReader for OverlayState {
                 return Ok(change.account);
             }
         }
-        self.base.account(address)
+        Ok(self.base.account_under(Some(&self.slice), address)?)
     }
 
     fn storage(&self, address: Address, slot: U256) -> Result<U256, StateError> {
@@ -157,7 +157,7 @@ impl StateReader for OverlayState {
                 return Ok(U256::ZERO);
             }
         }
-        self.base.storage(address, slot)
+        Ok(self.base.slot_under(Some(&self.slice), address, slot)?)
     }
 
     fn code(&self, hash: B256) -> Result<Bytes, StateError> {

@@ -119,7 +119,7 @@ impl Writer {
         let mut unwinds = core.unwinds_mut();
         batch.write_durably()?;
         *unwinds += 1;
-        core.set_flat_up_to(landing.number);
+        core.set_flat(landing);
         unsaved.set_saved();
         let mut overlay = core.overlay_mut();
         let gone = reset(&mut overlay, &grown);

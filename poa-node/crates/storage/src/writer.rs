@@ -233,7 +233,7 @@ impl Writer {
         put_tip(&mut batch, tip);
         self.prune_history(old, tip, &mut batch)?;
 
-        core.set_flat_up_to(tip.number);
+        core.set_flat(tip);
         batch.write()?;
         let persisted: Vec<_> = blocks.iter().map(|block| block.hash()).collect();
         let gone = flatten(&mut core.overlay_mut(), tip, &persisted);

@@ -462,6 +462,28 @@ fn a_fork_below_the_tip_lives_on_history_until_it_is_forgotten() {
 }
 
 #[test]
+fn readers_of_every_branch_stay_right_while_one_is_persisted_block_by_block() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_database, mut writer, tree) = open(directory.path());
+    let mut chain = vec![genesis()];
+    for seed in 1..=12 {
+        let link = grow(&mut writer, &tree, &chain[chain.len() - 1], seed);
+        chain.push(link);
+    }
+    let mut fork = vec![grow(&mut writer, &tree, &chain[4], 1_000)];
+    for seed in 1_001..1_008 {
+        let link = grow(&mut writer, &tree, &fork[fork.len() - 1], seed);
+        fork.push(link);
+    }
+    let reader = |link: &Link| (tree.state_at(link.hash).unwrap().expect("held"), link.clone());
+    let readers: Vec<_> = chain.iter().chain(&fork).map(reader).collect();
+    for link in &chain[1..] {
+        writer.advance_keeping_forks(&tree.path(link.hash), b"").unwrap();
+        readers.iter().for_each(|(reader, link)| compare(&**reader, &link.model));
+    }
+}
+
+#[test]
 fn blocks_above_a_rewind_are_not_offered_for_replay_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let (database, mut writer, tree) = open(directory.path());
