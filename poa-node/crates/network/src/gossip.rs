@@ -153,6 +153,11 @@ impl TxLane {
         !self.whole.is_empty()
     }
 
+    /// Whether nothing waits, neither to go out nor to be put together again.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.whole.is_empty() && self.offers.is_empty() && self.later.is_empty() && !self.deferred
+    }
+
     /// The transactions of the next message, if one may go; whole ones first.
     pub(crate) fn next_whole(&mut self) -> Option<Vec<Arc<Pooled>>> {
         if self.in_flight >= IN_FLIGHT || self.whole.is_empty() {

@@ -26,10 +26,7 @@ use libp2p::{
     swarm::SwarmEvent,
     tcp, yamux,
 };
-use tokio::{
-    sync::{Notify, Semaphore, broadcast, mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
-};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -67,6 +64,8 @@ const POOLED_PER_TURN: usize = 64;
 /// costs both sides as much as some dozens of transactions in it.
 const GATHER: Duration = Duration::from_millis(16);
 const TICK: Duration = Duration::from_millis(50);
+/// The same while nothing waits for a tick but the look at a new head.
+const CALM_TICK: Duration = Duration::from_millis(250);
 const SECOND: Duration = Duration::from_secs(1);
 /// How often transactions that this node answers for and that still wait are offered to everybody again.
 const REOFFER: Duration = Duration::from_secs(5);
@@ -158,6 +157,8 @@ pub(crate) struct Switch {
     strangers: HashSet<PeerId>,
     /// When what was gathered goes out.
     flush_at: Option<tokio::time::Instant>,
+    /// When the next tick is.
+    tick_at: tokio::time::Instant,
 }
 
 /// What this node has to tell.
@@ -239,6 +240,7 @@ pub async fn run(
         reoffered_to: 0,
         strangers: HashSet::new(),
         flush_at: None,
+        tick_at: tokio::time::Instant::now(),
     };
     tasks.spawn(switch.run(incoming, Ours { blocks: to_announce, gossip: to_gossip }, newly_pooled, shutdown));
     tasks.close();
@@ -308,8 +310,6 @@ impl Switch {
         mut newly_pooled: broadcast::Receiver<Newly>,
         shutdown: CancellationToken,
     ) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut second, mut reoffer) = (Instant::now(), Instant::now());
         let (mut announcing, mut gossiping) = (true, true);
         loop {
@@ -326,7 +326,7 @@ impl Switch {
                     None => gossiping = false,
                 },
                 () = until(self.flush_at) => self.flush_whole(),
-                _ = tick.tick() => {
+                () = tokio::time::sleep_until(self.tick_at) => {
                     self.on_tick();
                     if second.elapsed() >= SECOND {
                         second = Instant::now();
@@ -336,6 +336,8 @@ impl Switch {
                         reoffer = Instant::now();
                         self.reoffer_waiting();
                     }
+                    let pause = if self.is_calm() { CALM_TICK } else { TICK };
+                    self.tick_at = tokio::time::Instant::now() + pause;
                 }
                 Some(command) = commands.recv() => self.on_command(command),
                 event = self.swarm.select_next_some() => self.on_event(event),

@@ -98,6 +98,12 @@ impl Switch {
         self.flush_offers();
     }
 
+    /// Whether nothing waits for a tick: no transaction, no farewell, no reserved peer to be dialled.
+    pub(super) fn is_calm(&self) -> bool {
+        let at_rest = |state: &peer::Peer| state.txs.is_idle() && state.close_at.is_none();
+        self.peers.values().all(at_rest) && self.reserved.peers().all(|peer| self.peers.contains_key(&peer))
+    }
+
     /// Asks about everybody connected once a head: permissions may have changed with it.
     fn review_peers(&mut self) {
         let head = self.source.status().hash;

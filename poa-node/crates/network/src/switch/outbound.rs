@@ -8,7 +8,7 @@ use aurum_types::{Score, SealedBlock};
 use libp2p::PeerId;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{GATHER, POOLED_PER_TURN, Switch};
+use super::{GATHER, POOLED_PER_TURN, Switch, TICK};
 use crate::{
     Head, compact,
     gossip::{Encoder, Sent},
@@ -136,11 +136,14 @@ impl Switch {
         }
     }
 
-    /// Lets what waits in full be gathered for a moment: a message costs as much as many transactions in it.
+    /// Lets what waits in full be gathered for a moment: a message costs as much as many transactions in it. Offers wait
+    /// for the next tick.
     fn flush_soon(&mut self) {
+        let now = tokio::time::Instant::now();
         if self.flush_at.is_none() && self.peers.values().any(|state| state.txs.has_whole()) {
-            self.flush_at = Some(tokio::time::Instant::now() + GATHER);
+            self.flush_at = Some(now + GATHER);
         }
+        self.tick_at = self.tick_at.min(now + TICK);
     }
 
     /// Sends what waits in full, as far as peers have acknowledged what came before.
