@@ -4,7 +4,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::hint::black_box;
+use std::{hint::black_box, thread};
 
 use aurum_pool::{Origin, Pool, PoolConfig};
 use aurum_types::{Recovered, Transaction};
@@ -13,6 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 
 const SENDERS: u8 = 200;
 const EACH: u64 = 50;
+const BATCH: usize = 50;
 
 fn config() -> PoolConfig {
     PoolConfig { gas_free: true, base_fee: Some(0), ..PoolConfig::default() }
@@ -33,6 +34,28 @@ fn fill(pool: &Pool, transactions: Vec<Recovered<Transaction>>) {
     }
 }
 
+/// Batches as a client sends them, on each of the threads those of its own senders.
+fn fill_in_batches(pool: &Pool, of_threads: Vec<Vec<Vec<Recovered<Transaction>>>>) {
+    thread::scope(|scope| {
+        for batches in of_threads {
+            scope.spawn(move || {
+                for batch in batches {
+                    assert!(pool.add_many(batch, Origin::Local).iter().all(Result::is_ok), "there is room");
+                }
+            });
+        }
+    });
+}
+
+/// `all` for so many threads, in batches.
+fn split(all: &[Recovered<Transaction>], threads: usize) -> Vec<Vec<Vec<Recovered<Transaction>>>> {
+    let of_thread = |thread: usize| {
+        let its: Vec<_> = all.iter().filter(|tx| usize::from(tx.signer()[19]) % threads == thread).cloned().collect();
+        its.chunks(BATCH).map(<[_]>::to_vec).collect()
+    };
+    (0..threads).map(of_thread).collect()
+}
+
 fn pool(c: &mut Criterion) {
     let all = transactions();
     let mut group = c.benchmark_group("pool");
@@ -40,6 +63,13 @@ fn pool(c: &mut Criterion) {
     group.bench_function("add", |b| {
         b.iter_batched(|| (open(), all.clone()), |(pool, all)| fill(&pool, all), BatchSize::LargeInput);
     });
+    for threads in [1, 2, 4, 8] {
+        let name = format!("add, batches of {BATCH}, threads {threads}");
+        group.bench_function(name, |b| {
+            let set_up = || (open(), split(&all, threads));
+            b.iter_batched(set_up, |(pool, split)| fill_in_batches(&pool, split), BatchSize::LargeInput);
+        });
+    }
     let full = open();
     fill(&full, all);
     group.bench_function("best, all of them", |b| b.iter(|| black_box(full.best().count())));
