@@ -3,6 +3,7 @@
 
 mod edits;
 mod exports;
+mod reference;
 mod snapshots;
 
 use std::{path::Path, time::Duration};
@@ -21,12 +22,17 @@ async fn start(folder: &Path, block_time: Option<Duration>) -> NodeHandle {
     poa_node::run(config, CancellationToken::new()).await.unwrap()
 }
 
+/// The answer to one call: `result`, or `error`, which has to be one that the reference names.
 async fn call(node: &NodeHandle, method: &str, params: Value) -> Result<Value, Value> {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let url = format!("http://{}", node.http.unwrap());
     let request = reqwest::Client::new().post(url).header("content-type", "application/json").body(body);
     let answer: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
-    if answer["error"].is_null() { Ok(answer["result"].clone()) } else { Err(answer["error"].clone()) }
+    if answer["error"].is_null() {
+        return Ok(answer["result"].clone());
+    }
+    reference::words::check(method, &answer["error"]);
+    Err(answer["error"].clone())
 }
 
 async fn number(node: &NodeHandle) -> u64 {

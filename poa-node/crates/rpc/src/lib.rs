@@ -78,6 +78,7 @@ pub use self::{
     login::{LoginConfig, Service, ServiceList, ServiceListError},
     peers::{NoPeers, PeerView, PeersApi},
     quota::Quota,
+    reference::openrpc,
     sealing::{NoBlockView, SealingApi, SealingView},
     server::{RpcError, RpcHandle, ServedListener, Services, serve},
     tls::{Tls, TlsError, TlsFiles},

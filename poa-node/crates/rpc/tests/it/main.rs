@@ -11,6 +11,7 @@ mod fuzz;
 mod limits;
 mod news;
 mod reads;
+mod reference;
 mod sends;
 mod serving;
 mod simulations;

@@ -1,15 +1,18 @@
 //! Certificates.
 
-use super::{Like::*, Method, Section};
+use super::{Like::*, Method, Section, errors};
 
 pub(super) const SECTION: Section = Section {
     title: "finality",
+    page: "finality",
+    text: "Certificates.",
     methods: &[
         Method {
             name: "finality_getCertificate",
-            params: &[("height", "Quantity")],
+            params: &[("height", "Tag|Number")],
             result: "Object|null",
             text: "The certificate that makes a block final, to be verified elsewhere.",
+            errors: &[errors::FAR_CERTIFICATE],
             like: Own,
             dev: false,
         },
@@ -18,6 +21,7 @@ pub(super) const SECTION: Section = Section {
             params: &[],
             result: "Object",
             text: "Votes, certificates and contradictions seen.",
+            errors: &[errors::NO_CERTIFICATES],
             like: Own,
             dev: false,
         },

@@ -15,12 +15,18 @@ mod trace;
 mod txpool;
 mod web3;
 
-use super::{Like, Method};
+use super::{Like, Method, errors};
 
 /// One section of the reference.
 pub(crate) struct Section {
     /// Its title.
     pub(crate) title: &'static str,
+    /// Its page: `docs/rpc/<page>.md`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "of the documents"))]
+    pub(crate) page: &'static str,
+    /// What it is about.
+    #[cfg_attr(not(test), expect(dead_code, reason = "of the documents"))]
+    pub(crate) text: &'static str,
     /// Its methods, by name.
     pub(crate) methods: &'static [Method],
 }

@@ -4,12 +4,15 @@ use super::{Like::*, Method, Section};
 
 pub(super) const SECTION: Section = Section {
     title: "net",
+    page: "net",
+    text: "The network in a word.",
     methods: &[
         Method {
             name: "net_listening",
             params: &[],
             result: "Boolean",
             text: "Whether others can connect.",
+            errors: &[],
             like: Geth,
             dev: false,
         },
@@ -18,6 +21,7 @@ pub(super) const SECTION: Section = Section {
             params: &[],
             result: "Quantity",
             text: "Number of connected nodes.",
+            errors: &[],
             like: Geth,
             dev: false,
         },
@@ -26,6 +30,7 @@ pub(super) const SECTION: Section = Section {
             params: &[],
             result: "String",
             text: "Network id, decimal.",
+            errors: &[],
             like: Geth,
             dev: false,
         },

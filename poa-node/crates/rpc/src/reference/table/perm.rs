@@ -1,15 +1,18 @@
 //! Permissions and their reasons.
 
-use super::{Like::*, Method, Section};
+use super::{Like::*, Method, Section, errors};
 
 pub(super) const SECTION: Section = Section {
     title: "perm",
+    page: "perm",
+    text: "Permissions and their reasons.",
     methods: &[
         Method {
             name: "perm_check",
             params: &[("message", "Call"), ("block?", "Block")],
             result: "Boolean",
             text: "Whether a transaction with these fields would be permitted.",
+            errors: &[errors::MESSAGE, errors::BLOCK, errors::UNKNOWN, errors::STATE],
             like: Own,
             dev: false,
         },
@@ -18,6 +21,7 @@ pub(super) const SECTION: Section = Section {
             params: &[("message", "Call"), ("block?", "Block")],
             result: "Object",
             text: "The same with the rule, what is needed and there, and who can grant it.",
+            errors: &[errors::MESSAGE, errors::BLOCK, errors::UNKNOWN, errors::STATE],
             like: Own,
             dev: false,
         },
@@ -26,6 +30,7 @@ pub(super) const SECTION: Section = Section {
             params: &[("account", "Address"), ("block?", "Block")],
             result: "Object",
             text: "An account's rights.",
+            errors: &[errors::BLOCK, errors::UNKNOWN, errors::STATE],
             like: Own,
             dev: false,
         },
@@ -34,6 +39,7 @@ pub(super) const SECTION: Section = Section {
             params: &[("hash", "Hash")],
             result: "Object",
             text: "What became of a transaction: `unknown`, `refused`, `pending`, `queued`, `replaced`, `dropped`, `mined` or `reverted`, and why.",
+            errors: &[errors::STATE, errors::TRACE_TIME, errors::TRACE_SIZE],
             like: Own,
             dev: false,
         },

@@ -4,12 +4,15 @@ use super::{Like::*, Method, Section};
 
 pub(super) const SECTION: Section = Section {
     title: "rpc",
+    page: "rpc",
+    text: "JSON-RPC itself.",
     methods: &[
         Method {
             name: "rpc_modules",
             params: &[],
             result: "Object",
             text: "The namespaces served.",
+            errors: &[],
             like: Geth,
             dev: false,
         },
@@ -18,6 +21,7 @@ pub(super) const SECTION: Section = Section {
             params: &[],
             result: "Object",
             text: "This reference as an OpenRPC document.",
+            errors: &[],
             like: Own,
             dev: false,
         },

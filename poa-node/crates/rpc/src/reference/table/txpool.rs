@@ -4,12 +4,15 @@ use super::{Like::*, Method, Section};
 
 pub(super) const SECTION: Section = Section {
     title: "txpool",
+    page: "txpool",
+    text: "The pool.",
     methods: &[
         Method {
             name: "txpool_content",
             params: &[],
             result: "Object",
             text: "All that waits, by sender and nonce.",
+            errors: &[],
             like: Geth,
             dev: false,
         },
@@ -18,6 +21,7 @@ pub(super) const SECTION: Section = Section {
             params: &[("sender", "Address")],
             result: "Object",
             text: "What waits of one sender.",
+            errors: &[],
             like: Geth,
             dev: false,
         },
@@ -26,6 +30,7 @@ pub(super) const SECTION: Section = Section {
             params: &[],
             result: "Object",
             text: "The same in a line each.",
+            errors: &[],
             like: Geth,
             dev: false,
         },
@@ -34,6 +39,7 @@ pub(super) const SECTION: Section = Section {
             params: &[],
             result: "Object",
             text: "How much waits.",
+            errors: &[],
             like: Geth,
             dev: false,
         },

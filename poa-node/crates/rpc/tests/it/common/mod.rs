@@ -22,6 +22,8 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::reference::words;
+
 /// What [`logger`] logs.
 pub const TOPIC: B256 = B256::repeat_byte(0x77);
 
@@ -86,12 +88,16 @@ impl Server {
         serde_json::from_slice(&response.bytes().await.expect("a body")).expect("JSON")
     }
 
-    /// The answer to one call: `result`, or `error`.
+    /// The answer to one call: `result`, or `error`, which has to be one that the reference names.
     pub async fn call(&self, method: &str, params: Value) -> Result<Value, Value> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let mut answer = self.post(body.to_string()).await;
         match answer.get_mut("error") {
-            Some(error) => Err(error.take()),
+            Some(error) => {
+                let error = error.take();
+                words::check(method, &error);
+                Err(error)
+            }
             None => Ok(answer["result"].take()),
         }
     }
