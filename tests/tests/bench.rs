@@ -35,6 +35,7 @@ async fn every_experiment_leaves_whole_records_and_a_drawing() -> Result<()> {
         ("permissions", &["aurum"], "included_per_s"),
         ("idle", &["aurum"], "cpu_percent_of_a_core"),
         ("growth", &["aurum"], "disk_b_per_tx"),
+        ("state", &["aurum"], "final_per_s"),
     ] {
         for peer in peers {
             let record = records.iter().find(|record| record.experiment == experiment && record.peer == *peer);

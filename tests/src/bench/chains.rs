@@ -13,7 +13,10 @@ use aurum_types::{Block, ChainSpec, recover_sender};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::network::{Network, Shape, empty, offer};
+use super::{
+    folders::{DATABASE, copy, database_of},
+    network::{Network, Shape, offer},
+};
 use crate::{
     load,
     process::{binary, run},
@@ -26,9 +29,8 @@ pub(super) struct ChainFile {
     /// Number of the last block.
     pub(super) last: u64,
     spec: PathBuf,
-    prefix: PathBuf,
     suffix: PathBuf,
-    /// A data folder that holds the first part.
+    /// A data folder that holds the chain before the transfers.
     filled: PathBuf,
 }
 
@@ -41,6 +43,11 @@ impl ChainFile {
         let token = tokio::task::spawn_blocking(move || load::fill(&filling, holders)).await??;
         let provider = network.first().provider()?;
         let filled_at = provider.get_block_number().await?;
+        network.stop()?;
+        let data = network.folders().first().context("an authority has a folder")?.clone();
+        let filled = folder.join("filled");
+        copy(&database_of(&data)?, &filled.join(DATABASE))?;
+        network.start().await?;
         options.token = Some(token);
         options.recipients = holders;
         let report = offer(options).await?;
@@ -51,28 +58,24 @@ impl ChainFile {
             transfers: report.included,
             last,
             spec: network.spec().to_path_buf(),
-            prefix: folder.join("prefix.rlp"),
             suffix: folder.join("suffix.hex"),
-            filled: folder.join("filled"),
+            filled,
         };
-        let data = network.folders().first().context("an authority has a folder")?.clone();
-        chain.export(&data, 1, filled_at, "binary", &chain.prefix)?;
-        chain.export(&data, filled_at + 1, last, "hex", &chain.suffix)?;
-        empty(&chain.filled)?;
-        chain.import_file(&chain.prefix, &chain.filled)?;
+        chain.export(&data, filled_at + 1, last)?;
         Ok((chain, network))
     }
 
-    fn export(&self, data: &Path, from: u64, to: u64, format: &str, file: &Path) -> Result<()> {
+    /// Writes the blocks with the transfers, as lines of hex. The first of them may be in [`Self::filled`] already.
+    fn export(&self, data: &Path, from: u64, to: u64) -> Result<()> {
         let mut args = ["export", "blocks"].map(str::to_owned).to_vec();
-        args.push(file.display().to_string());
+        args.push(self.suffix.display().to_string());
         args.extend([
             "--from".into(),
             from.to_string(),
             "--to".into(),
             to.to_string(),
             "--format".into(),
-            format.into(),
+            "hex".into(),
         ]);
         args.extend(self.folder_args(data));
         run(&binary("poa-node")?, args, &[], None).map(drop)
@@ -93,7 +96,6 @@ impl ChainFile {
 
     /// Imports the transfers into a copy of the filled folder at `data`: the time, start of the program and end included.
     pub(super) fn import_transfers(&self, data: &Path) -> Result<Duration> {
-        empty(data)?;
         copy(&self.filled, data)?;
         let started = Instant::now();
         let imported = self.import_file(&self.suffix, data)?;
@@ -128,19 +130,4 @@ impl ChainFile {
         // A line of hex is two digits a byte.
         Ok(fs::metadata(&self.suffix)?.len() / 2)
     }
-}
-
-/// Copies a folder of plain files and folders.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            fs::create_dir_all(&target)?;
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

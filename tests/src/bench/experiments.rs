@@ -20,7 +20,7 @@ const OVERLOAD: f64 = 3.0;
 const SYNC_LIMIT: Duration = Duration::from_secs(600);
 
 /// What every load is recorded with.
-fn figures(report: &Report) -> Vec<(&'static str, f64)> {
+pub(super) fn figures(report: &Report) -> Vec<(&'static str, f64)> {
     let mut figures = vec![
         ("accepted_per_s", report.accepted_per_s),
         ("included_per_s", report.included_per_s),
@@ -38,7 +38,7 @@ fn figures(report: &Report) -> Vec<(&'static str, f64)> {
 }
 
 /// Checks that a run counts: every receipt that was looked at says what it should.
-fn counts(report: &Report) -> Result<()> {
+pub(super) fn counts(report: &Report) -> Result<()> {
     let Report { receipts_wrong, receipts_sampled, .. } = report;
     ensure!(*receipts_wrong == 0, "{receipts_wrong} of {receipts_sampled} receipts are wrong");
     ensure!(report.included > 0, "nothing was included: {:?}", report.refusals);

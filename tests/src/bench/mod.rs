@@ -9,10 +9,12 @@
 
 mod chains;
 mod experiments;
+mod folders;
 mod network;
 mod record;
 mod report;
 mod sizes;
+mod state;
 mod svg;
 
 use std::{
@@ -50,6 +52,8 @@ pub enum Experiment {
     Idle,
     /// Memory and disk after many transfers
     Growth,
+    /// One authority and four: the closed loop over states of several sizes
+    State,
 }
 
 impl Experiment {
@@ -65,6 +69,7 @@ impl Experiment {
             Self::Permissions => "permissions",
             Self::Idle => "idle",
             Self::Growth => "growth",
+            Self::State => "state",
         }
     }
 }
@@ -106,6 +111,7 @@ impl Bench {
             Experiment::Permissions => experiments::permissions(self).await,
             Experiment::Idle => experiments::idle(self).await,
             Experiment::Growth => experiments::growth(self).await,
+            Experiment::State => state::state(self).await,
         }
         .with_context(|| experiment.name())
     }

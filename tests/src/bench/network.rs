@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
+use alloy::primitives::Address;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::folders::empty;
 use crate::{
     consortium::ChainOptions,
     foreign::DEV_ACCOUNTS,
@@ -37,6 +39,7 @@ pub(super) struct Network {
     nodes: Vec<Node>,
     folders: Vec<PathBuf>,
     spec: PathBuf,
+    authorities: Vec<Address>,
     /// A node without a key, prepared and not started, and its folder.
     observer: Option<(Node, PathBuf)>,
 }
@@ -60,9 +63,16 @@ impl Shape {
 impl Network {
     /// Authorities in the empty folder `folder`, started; every one sees all others and there are blocks.
     pub(super) async fn aurum(folder: &Path, shape: Shape) -> Result<Self> {
+        empty(folder)?;
+        let mut network = Self::prepare(folder, shape)?;
+        network.start().await?;
+        Ok(network)
+    }
+
+    /// Authorities below `folder`, not started. Keys and spec that are there already stay.
+    pub(super) fn prepare(folder: &Path, shape: Shape) -> Result<Self> {
         let ports = Ports::shifted(shift::BENCH);
         check_free(&ports.all(shape.authorities))?;
-        empty(folder)?;
         let fund = format!("{}=1000000ether", DEV_ACCOUNTS[0]);
         let extra = ["--gas-limit", GAS_LIMIT, "--default-rights", "all", "--dev", "--fund", &fund];
         let options = ChainOptions {
@@ -78,7 +88,8 @@ impl Network {
         }
         let folders = (0..home.authorities.len()).map(|index| home.data_of(index)).collect();
         let observer = Some((home.observer, folder.join("home/observer")));
-        let mut network = Self { nodes: home.authorities, folders, spec, observer };
+        let authorities = home.consortium.authorities.iter().map(|authority| authority.address).collect();
+        let mut network = Self { nodes: home.authorities, folders, spec, authorities, observer };
         for node in &mut network.nodes {
             let args = node.args_mut();
             args.extend(["-l", "warn"].map(str::to_owned));
@@ -86,8 +97,13 @@ impl Network {
                 args.extend(POOL.map(str::to_owned));
             }
         }
-        network.start().await?;
         Ok(network)
+    }
+
+    /// Only the first `count` authorities run from now on; no node knows of the others but by its peers' file.
+    pub(super) fn keep_first(&mut self, count: usize) {
+        self.nodes.truncate(count);
+        self.folders.truncate(count);
     }
 
     /// anvil with our step and gas limit; its `finalized` lags as little as it can.
@@ -103,7 +119,13 @@ impl Network {
         ];
         let args = args.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).chain(["--quiet".to_owned()]);
         let node = Node::of_program("anvil", tools::node_binary("anvil")?, args.collect(), port, &folder.join("logs"));
-        let mut network = Self { nodes: vec![node], folders: Vec::new(), spec: PathBuf::new(), observer: None };
+        let mut network = Self {
+            nodes: vec![node],
+            folders: Vec::new(),
+            spec: PathBuf::new(),
+            authorities: Vec::new(),
+            observer: None,
+        };
         network.start().await?;
         Ok(network)
     }
@@ -153,6 +175,19 @@ impl Network {
         &self.spec
     }
 
+    /// Accounts of all authorities, running or not.
+    pub(super) fn authorities(&self) -> &[Address] {
+        &self.authorities
+    }
+
+    /// Waits until the head of every node is at `number` or above.
+    pub(super) async fn reaches(&self, number: u64) -> Result<()> {
+        for node in &self.nodes {
+            node.reaches(number, LIMIT).await?;
+        }
+        Ok(())
+    }
+
     pub(super) fn first(&self) -> &Node {
         &self.nodes[0]
     }
@@ -176,19 +211,19 @@ pub(super) async fn offer(options: LoadOptions) -> Result<Report> {
     tokio::task::spawn_blocking(move || load::run(&options)).await.context("the load panicked")?
 }
 
-/// Makes `folder`, without what was in it.
-pub(super) fn empty(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+/// Rewrites a spec file.
+pub(super) fn edit_spec(spec: &Path, edit: impl FnOnce(&mut Value) -> Result<()>) -> Result<()> {
+    let mut json: Value = serde_json::from_str(&fs::read_to_string(spec)?)?;
+    edit(&mut json)?;
+    fs::write(spec, serde_json::to_string_pretty(&json)?)?;
+    Ok(())
 }
 
 /// Takes the permission contract out of a spec file: its account stays, nobody asks it.
 fn remove_permissions(spec: &Path) -> Result<()> {
-    let mut json: Value = serde_json::from_str(&fs::read_to_string(spec)?)?;
-    let params = json["params"].as_object_mut().context("a spec has params")?;
-    params.retain(|name, _| !name.starts_with("transactionPermissionContract"));
-    fs::write(spec, serde_json::to_string_pretty(&json)?)?;
-    Ok(())
+    edit_spec(spec, |json| {
+        let params = json["params"].as_object_mut().context("a spec has params")?;
+        params.retain(|name, _| !name.starts_with("transactionPermissionContract"));
+        Ok(())
+    })
 }

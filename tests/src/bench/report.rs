@@ -32,7 +32,7 @@ const LOAD: [Column; 9] = [
 
 const fn columns(experiment: Experiment) -> &'static [Column] {
     match experiment {
-        Experiment::Single | Experiment::Four | Experiment::Permissions => &LOAD,
+        Experiment::Single | Experiment::Four | Experiment::Permissions | Experiment::State => &LOAD,
         Experiment::Overload => &[
             ("knee_per_s", "knee: included/s"),
             ("offered_per_s", "offered/s"),
@@ -72,11 +72,14 @@ const fn columns(experiment: Experiment) -> &'static [Column] {
     }
 }
 
+/// Peer, case, figures by name.
+type Row = (String, String, BTreeMap<String, f64>);
+
 /// Medians of one experiment by peer and case, in the order they were first measured.
 #[derive(Debug)]
 struct Medians {
     experiment: Experiment,
-    rows: Vec<(String, String, BTreeMap<String, f64>)>,
+    rows: Vec<Row>,
     rounds: u32,
     machine: String,
 }
@@ -148,6 +151,7 @@ impl Medians {
             .flatten()
             .collect(),
             Experiment::Latency => ratio("Inclusion p99", "p99_ms").into_iter().collect(),
+            Experiment::State => self.by_holders(),
             Experiment::Permissions => {
                 let (with, without) = ("with", "without");
                 let rate = |case| self.figure("aurum", Some(case), "included_per_s");
@@ -165,6 +169,30 @@ impl Medians {
         }
     }
 
+    /// The rate over the largest state beside that over the smallest, for each number of authorities.
+    fn by_holders(&self) -> Vec<String> {
+        let figure = |row: &Row, name: &str| row.2.get(name).copied().unwrap_or(f64::NAN);
+        let mut counts: Vec<f64> = self.rows.iter().map(|row| figure(row, "authorities")).collect();
+        counts.dedup();
+        let line = |count: f64| {
+            let of_count = || self.rows.iter().filter(|row| figure(row, "authorities") == count);
+            let size = |row: &&Row| figure(row, "holders");
+            let small = of_count().min_by(|a, b| size(a).total_cmp(&size(b)))?;
+            let large = of_count().max_by(|a, b| size(a).total_cmp(&size(b)))?;
+            let ratio = |name: &str| figure(large, name) / figure(small, name);
+            Some(format!(
+                "{count} sealing, {} holders beside {}: **{:.2} ×** included a second, **{:.2} ×** final a second, \
+                 {:.2} × the processor time.",
+                figure(large, "holders"),
+                figure(small, "holders"),
+                ratio("included_per_s"),
+                ratio("final_per_s"),
+                ratio("cpu_us_per_tx"),
+            ))
+        };
+        counts.into_iter().filter_map(line).collect()
+    }
+
     fn chart(&self) -> Chart {
         if self.experiment == Experiment::Four {
             return self.sweep();
@@ -178,6 +206,7 @@ impl Medians {
             Experiment::Sync => ("tx_per_s", "Sync, and recovering its senders alone", "transfers/s"),
             Experiment::Idle => ("rss_largest_mib", "Four idle authorities: the largest", "MiB"),
             Experiment::Growth => ("rss_mib", "Memory after transfers", "MiB"),
+            Experiment::State => ("included_per_s", "The closed loop over states of several sizes", "included/s"),
         };
         let (series, groups) = match self.experiment {
             Experiment::Overload => self.figures_as_series(&["knee_per_s", "offered_per_s", "included_per_s"]),
@@ -308,6 +337,28 @@ mod tests {
         assert!(table.contains("| anvil | 9 transfers | 5.00 |") || table.contains("| anvil | 9 transfers | 5 |"));
         assert!(table.contains("**4.00 ×** anvil") && table.contains("Medians of 3 rounds; here."), "{table}");
         assert!(Medians::newest(Experiment::Idle, &records).is_none());
+    }
+
+    #[test]
+    fn the_largest_state_is_compared_with_the_smallest_of_as_many_authorities() {
+        let row = |authorities: f64, holders: f64, rate: f64| Record {
+            experiment: "state".to_owned(),
+            case: format!("{authorities} sealing, {holders} holders"),
+            figures: BTreeMap::from([
+                ("authorities".to_owned(), authorities),
+                ("holders".to_owned(), holders),
+                ("included_per_s".to_owned(), rate),
+                ("final_per_s".to_owned(), rate / 2.0),
+                ("cpu_us_per_tx".to_owned(), 1e6 / rate),
+            ]),
+            ..record(1, "aurum", 1, 0.0)
+        };
+        let records = [(1.0, 10.0, 8.0), (1.0, 99.0, 7.0), (1.0, 1000.0, 6.0), (4.0, 10.0, 2.0), (4.0, 1000.0, 1.8)];
+        let records = records.map(|(authorities, holders, rate)| row(authorities, holders, rate));
+        let table = Medians::newest(Experiment::State, &records).unwrap().table();
+        assert!(table.contains("1 sealing, 1000 holders beside 10: **0.75 ×** included a second"), "{table}");
+        assert!(table.contains("4 sealing, 1000 holders beside 10: **0.90 ×** included a second"), "{table}");
+        assert!(table.contains("1.33 × the processor time"), "{table}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Sizes {
     pub overload_s: f64,
     /// Transfers a second of the latency experiment, and for how many seconds.
     pub latency: (f64, f64),
-    /// Token holders of the chains that are imported, and transfers on each.
+    /// Token holders of the chains that are imported or gone on from, ascending.
     pub holders: Vec<u64>,
     /// Transfers of a chain that is imported.
     pub imported: usize,
@@ -61,7 +61,7 @@ impl Sizes {
             knee_share: 0.1,
             overload_s: 2.0,
             latency: (100.0, 3.0),
-            holders: vec![100],
+            holders: vec![100, 300],
             imported: 500,
             idle_s: 2.0,
             growth: vec![300, 500],

@@ -1,6 +1,9 @@
 //! Everything a load needs on the chain before it begins: coins for the senders, the token, tokens for the senders.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use alloy::{
     primitives::{Address, B256, Bytes, TxKind, U64, U256},
@@ -24,6 +27,12 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Holders that one call of `LoadToken.fill` makes: 110 Mgas.
 const FILL_STEP: u64 = 5_000;
+
+/// Such calls that wait for their block at most: a few blocks' worth, so that no block lacks one and no pool holds many.
+const FILL_AHEAD: usize = 64;
+
+/// After so many holders it is said how many there are.
+const FILL_PROGRESS: u64 = 500_000;
 
 /// Accounts of one `mintMany`.
 const MINT_STEP: usize = 50;
@@ -71,18 +80,22 @@ pub fn fill(options: &LoadOptions, holders: u64) -> Result<Address> {
     let terms = terms(options, &mut client)?;
     let mut payer = Payer::new(options, &mut client, terms)?;
     let token = payer.deploy()?;
-    // A few blocks' worth at a time, so that no pool is asked to hold it all.
-    for wave in (0..holders).step_by(FILL_STEP as usize * 64) {
-        let mut last = None;
-        for from in (wave..holders.min(wave + FILL_STEP * 64)).step_by(FILL_STEP as usize) {
-            let count = FILL_STEP.min(holders - from);
-            let call = LoadToken::fillCall { from: U256::from(from), count: U256::from(count) };
-            last = Some(payer.send(TxKind::Call(token), U256::ZERO, call.abi_encode(), 24_000 * count + 100_000)?);
+    let mut waiting = VecDeque::new();
+    for from in (0..holders).step_by(FILL_STEP as usize) {
+        let count = FILL_STEP.min(holders - from);
+        let call = LoadToken::fillCall { from: U256::from(from), count: U256::from(count) };
+        waiting.push_back(payer.send(TxKind::Call(token), U256::ZERO, call.abi_encode(), 24_000 * count + 100_000)?);
+        if waiting.len() > FILL_AHEAD
+            && let Some(first) = waiting.pop_front()
+        {
+            payer.succeeds(first, "filling the token")?;
         }
-        if let Some(last) = last {
-            payer.succeeds(last, "filling the token")?;
+        if (from + count).is_multiple_of(FILL_PROGRESS) {
+            eprintln!("{}: {} of {holders} holders", options.label, from + count);
         }
-        eprintln!("{}: {} of {holders} holders", options.label, holders.min(wave + FILL_STEP * 64));
+    }
+    for hash in waiting {
+        payer.succeeds(hash, "filling the token")?;
     }
     Ok(token)
 }
