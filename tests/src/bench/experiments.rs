@@ -10,7 +10,7 @@ use super::{
     chains::ChainFile,
     network::{Network, Shape, offer},
 };
-use crate::load::{LoadOptions, Report, Usage, folder_bytes};
+use crate::load::{self, LoadOptions, Report, Usage, folder_bytes};
 
 /// Steps that a transfer may take at the knee, 99 of 100.
 const KNEE_STEPS: f64 = 4.0;
@@ -266,13 +266,17 @@ pub(super) async fn idle(bench: &mut Bench) -> Result<()> {
 
 pub(super) async fn growth(bench: &mut Bench) -> Result<()> {
     let mut network = Network::aurum(&bench.folder.join("aurum"), Shape::SINGLE).await?;
+    // One token for all parts: the state stays as large as it is, so what grows is the node.
+    let options = network.load("growth", 1)?;
+    let token = tokio::task::spawn_blocking(move || load::fill(&options, 0)).await??;
     let mut done = 0;
     for total in bench.sizes.growth.clone() {
         let mut peak = 0.0f64;
         // Offered in parts, so that the load generator's own memory stays small beside the node's.
         while done < total {
             let part = (total - done).min(100_000);
-            let report = offer(network.load("growth", part)?).await?;
+            let load = LoadOptions { token: Some(token), ..network.load("growth", part)? };
+            let report = offer(load).await?;
             counts(&report)?;
             ensure!(report.included == part as u64, "{} of {part} were included", report.included);
             peak = peak.max(report.rss_peak_mib);
