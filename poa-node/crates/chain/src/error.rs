@@ -245,6 +245,7 @@ impl From<TraceError> for ReadError {
     fn from(error: TraceError) -> Self {
         match error {
             TraceError::Evm(error) => error.into(),
+            TraceError::Cancelled => Self::Cancelled,
             other => Self::Trace(other),
         }
     }

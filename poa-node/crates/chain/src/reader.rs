@@ -7,7 +7,7 @@ use std::{
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use aurum_aura::{Clock, EmptySteps, StepSchedule};
-use aurum_evm::{BlockEnv, Evm};
+use aurum_evm::{BlockEnv, Evm, TraceLimits};
 use aurum_storage::{AccountProof, Database, ExecutedRecord, StateTree};
 use aurum_types::{Account, BlockNumber, ChainSpec, Header, HeaderFormat, Score, StateReader, ValidatorSet};
 
@@ -180,9 +180,17 @@ impl Reader {
         self.tree.prove(hash, address, slots)?.ok_or(ReadError::NoState(hash))
     }
 
-    /// The slots an account may have after a block, of which there are `most` at most.
-    pub(crate) fn slots(&self, hash: B256, address: Address, most: usize) -> Result<BTreeSet<U256>, ReadError> {
-        let list = self.tree.slots(hash, address, most)?.ok_or(ReadError::NoState(hash))?;
+    /// The slots an account may have after a block, of which there are `most` at most. Past the limits the answer is worth
+    /// nothing.
+    pub(crate) fn slots(
+        &self,
+        hash: B256,
+        address: Address,
+        most: usize,
+        limits: &TraceLimits,
+    ) -> Result<BTreeSet<U256>, ReadError> {
+        let wanted = || limits.check().is_ok();
+        let list = self.tree.slots(hash, address, most, &wanted)?.ok_or(ReadError::NoState(hash))?;
         if list.cut_short { Err(ReadError::TooManySlots { address, limit: most }) } else { Ok(list.slots) }
     }
 

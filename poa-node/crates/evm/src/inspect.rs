@@ -23,7 +23,10 @@ use revm::{
     primitives::{Address, Log, U256},
 };
 
-use crate::machine::{Context, Instance};
+use crate::{
+    Cancel, TraceError,
+    machine::{Context, Instance},
+};
 
 type Frame = EthFrame<EthInterpreter>;
 
@@ -58,19 +61,49 @@ impl Look for () {
 }
 
 /// How long looking on may take, and how much may be remembered of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TraceLimits {
     /// When the execution is given up.
     pub deadline: Instant,
+    /// Gives it up before, when nobody wants the result any more.
+    pub cancel: Cancel,
     /// Bytes that may be recorded, as estimated from what is recorded for a step.
     pub bytes: usize,
+}
+
+impl TraceLimits {
+    /// Whether work may go on: for what takes time besides executions.
+    ///
+    /// # Errors
+    /// [`TraceError::Timeout`] and [`TraceError::Cancelled`], from then on for ever.
+    pub fn check(&self) -> Result<(), TraceError> {
+        self.stop().map_or(Ok(()), |stop| Err(stop.into()))
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        if self.cancel.is_cancelled() {
+            return Some(Stop::Cancelled);
+        }
+        (Instant::now() >= self.deadline).then_some(Stop::Deadline)
+    }
 }
 
 /// Why an execution that was looked at did not come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
+    Cancelled,
     Deadline,
     Size,
+}
+
+impl From<Stop> for TraceError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Deadline => Self::Timeout,
+            Stop::Size => Self::TooLarge,
+        }
+    }
 }
 
 /// What of each instruction an inspector remembers.
@@ -90,7 +123,7 @@ const WORD: usize = 32;
 const SLOT: usize = 96;
 const FRAME: usize = 512;
 
-/// Instructions between two looks at the clock.
+/// Instructions between two looks at the clock and at whether anybody waits.
 const CLOCK_EVERY: u32 = 1024;
 
 /// An inspector that can be put in and taken out while a block runs, within limits.
@@ -99,7 +132,8 @@ pub(crate) struct Limited<I> {
     /// Looks on while it is there.
     inner: Option<I>,
     records: Records,
-    deadline: Instant,
+    limits: TraceLimits,
+    /// Of [`TraceLimits::bytes`].
     left: usize,
     slots: usize,
     steps: u32,
@@ -108,9 +142,9 @@ pub(crate) struct Limited<I> {
 
 impl<I> Limited<I> {
     /// Nobody looks on before [`Self::watch`].
-    pub(crate) fn new(limits: TraceLimits) -> Self {
-        let TraceLimits { deadline, bytes } = limits;
-        Self { inner: None, records: Records::default(), deadline, left: bytes, slots: 0, steps: 0, stopped: None }
+    pub(crate) fn new(limits: &TraceLimits) -> Self {
+        let (limits, left) = (limits.clone(), limits.bytes);
+        Self { inner: None, records: Records::default(), limits, left, slots: 0, steps: 0, stopped: None }
     }
 
     /// Lets `inner` look on from now on.
@@ -149,8 +183,8 @@ impl<I> Limited<I> {
             self.spend(STEP + stack);
         }
         self.steps = self.steps.wrapping_add(1);
-        if self.steps.is_multiple_of(CLOCK_EVERY) && Instant::now() >= self.deadline {
-            self.stopped.get_or_insert(Stop::Deadline);
+        if self.stopped.is_none() && self.steps.is_multiple_of(CLOCK_EVERY) {
+            self.stopped = self.limits.stop();
         }
         if self.stopped.is_some() {
             if context.error().is_ok() {

@@ -118,6 +118,7 @@ impl Simulator {
         overrides: Option<&StateOverride>,
         calls: &[CallRequest],
     ) -> Result<Vec<SimulatedCall>, SimulationError> {
+        self.limits.check()?;
         let rules = self.evm.rules(env.number, env.timestamp);
         let ended = || EvmError::fault("a simulation went on after it had failed");
         let mut state = self.state.take().ok_or_else(ended)?;
@@ -130,13 +131,15 @@ impl Simulator {
         } else {
             Machine::for_calls(&rules, precompiles, state, env)
         };
-        let mut machine = machine.with_inspector(Limited::new(self.limits));
+        let mut machine = machine.with_inspector(Limited::new(&self.limits));
         for (address, account) in overrides.into_iter().flat_map(HashMap::iter) {
             override_account(machine.state(), *address, account)?;
         }
         let mut used = 0_u64;
         let mut found = Vec::with_capacity(calls.len());
         for request in calls {
+            // Transfers run no instruction at which the inspector would look.
+            self.limits.check()?;
             let left = env.gas_limit.saturating_sub(used);
             let gas_limit = request.gas.unwrap_or(left);
             if gas_limit > left {

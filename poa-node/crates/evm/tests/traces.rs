@@ -11,7 +11,7 @@ use alloy_rpc_types_trace::{
     geth::{GethDebugTracingOptions, GethTrace},
     parity::{Action, Delta, TraceType},
 };
-use aurum_evm::{CallRequest, Evm, ParityCall, Replay, RewardKind, TraceError, TraceLimits, Which};
+use aurum_evm::{CallRequest, Cancel, Evm, ParityCall, Replay, RewardKind, TraceError, TraceLimits, Which};
 use aurum_types::{Recovered, Transaction};
 use common::*;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ const INNER: Address = Address::repeat_byte(0x98);
 const BOTHERED: Address = Address::repeat_byte(0x97);
 
 fn limits() -> TraceLimits {
-    TraceLimits { deadline: Instant::now() + Duration::from_secs(60), bytes: 64 << 20 }
+    TraceLimits { deadline: Instant::now() + Duration::from_secs(60), cancel: Cancel::default(), bytes: 64 << 20 }
 }
 
 /// Stores 7 in slot 1, calls [`INNER`] with a selector, then [`BOTHERED`], which reverts.
@@ -89,7 +89,7 @@ impl Block {
 
     fn geth(&self, which: Which, options: Value) -> Vec<Value> {
         let options: GethDebugTracingOptions = serde_json::from_value(options).unwrap();
-        let traces = self.evm().trace_geth(&self.replay(), which, &options, limits()).unwrap();
+        let traces = self.evm().trace_geth(&self.replay(), which, &options, &limits()).unwrap();
         traces.iter().map(|trace| serde_json::to_value(trace).unwrap()).collect()
     }
 }
@@ -169,7 +169,7 @@ fn the_default_tracer_logs_every_instruction_and_obeys_its_switches() {
 fn paritys_traces_have_addresses_results_and_state_differences() {
     let block = Block::two();
     let types = HashSet::from_iter([TraceType::Trace, TraceType::StateDiff, TraceType::VmTrace]);
-    let traces = block.evm().trace_parity(&block.replay(), Which::One(0), &types, limits()).unwrap();
+    let traces = block.evm().trace_parity(&block.replay(), Which::One(0), &types, &limits()).unwrap();
     let [results] = traces.transactions.as_slice() else { panic!("one was asked for") };
     let addresses: Vec<_> = results.trace.iter().map(|trace| trace.trace_address.clone()).collect();
     assert_eq!(addresses, [vec![], vec![0], vec![1]]);
@@ -189,7 +189,7 @@ fn a_block_whose_rewards_the_spec_states_shows_the_authors() {
     spec.engine.block_reward.insert(0, U256::from(5));
     let block = Block::new(spec, &[key(1).legacy(0, call(INNER), 1, 100_000, 0, Bytes::new())]);
     let types = HashSet::from_iter([TraceType::Trace]);
-    let traces = block.evm().trace_parity(&block.replay(), Which::All, &types, limits()).unwrap();
+    let traces = block.evm().trace_parity(&block.replay(), Which::All, &types, &limits()).unwrap();
     let [reward] = traces.rewards.as_slice() else { panic!("one reward: {:?}", traces.rewards) };
     assert_eq!((reward.receiver, reward.amount, reward.kind), (AUTHOR, U256::from(5), RewardKind::Block));
 }
@@ -206,7 +206,7 @@ fn each_call_of_many_sees_what_the_ones_before_it_did() {
     };
     let calls = [2, 3].map(|value| ParityCall { request: request(value), types: types.clone() });
     let env = &block.chain.parent;
-    let traces = block.evm().trace_parity_calls(&block.chain.reader(), env, &calls, limits()).unwrap();
+    let traces = block.evm().trace_parity_calls(&block.chain.reader(), env, &calls, &limits()).unwrap();
     let Delta::Changed(change) = traces[1].state_diff.as_ref().unwrap().0[&INNER].balance.clone() else {
         panic!("the balance changes")
     };
@@ -219,7 +219,7 @@ fn an_access_list_names_what_a_call_touches_besides_its_own_ends() {
     let block = Block::two();
     let request = CallRequest { from: key(1).address, to: call(OUTER), ..CallRequest::default() };
     let env = &block.chain.parent;
-    let (list, outcome) = block.evm().access_list(&block.chain.reader(), env, &request, limits()).unwrap();
+    let (list, outcome) = block.evm().access_list(&block.chain.reader(), env, &request, &limits()).unwrap();
     assert!(outcome.is_success());
     let slot = alloy::primitives::B256::with_last_byte(1);
     let mut found: Vec<_> = list.0.iter().map(|item| (item.address, item.storage_keys.clone())).collect();
@@ -228,17 +228,20 @@ fn an_access_list_names_what_a_call_touches_besides_its_own_ends() {
 }
 
 #[test]
-fn a_trace_ends_at_its_deadline_and_at_its_size() {
+fn a_trace_ends_at_its_deadline_at_its_size_and_when_nobody_wants_it() {
     let mut chain = Chain::new(free_spec(), World::new().contract(OUTER, &asm("JUMPDEST 0x00 JUMP"), &[]).build());
     chain.advance(&[]);
-    let trace = |gas, limits| {
+    let trace = |gas, limits: TraceLimits| {
         let request = CallRequest { to: call(OUTER), gas: Some(gas), ..CallRequest::default() };
         let options = GethDebugTracingOptions::default();
-        chain.evm.trace_call_geth(chain.reader(), &chain.parent, &request, &options, limits)
+        chain.evm.trace_call_geth(chain.reader(), &chain.parent, &request, &options, &limits)
     };
-    let late = TraceLimits { deadline: Instant::now(), bytes: usize::MAX };
+    let late = TraceLimits { deadline: Instant::now(), bytes: usize::MAX, ..limits() };
     assert!(matches!(trace(20_000_000, late), Err(TraceError::Timeout)));
     assert!(matches!(trace(20_000_000, TraceLimits { bytes: 1 << 20, ..limits() }), Err(TraceError::TooLarge)));
+    let left = limits();
+    left.cancel.cancel();
+    assert!(matches!(trace(u64::MAX / 4, left), Err(TraceError::Cancelled)));
     let Ok(GethTrace::Default(frame)) = trace(60_000, limits()) else { panic!("enough room and time") };
     assert!(frame.failed, "an endless loop runs out of gas");
 }
@@ -247,6 +250,6 @@ fn a_trace_ends_at_its_deadline_and_at_its_size() {
 fn unknown_tracers_are_refused_by_name() {
     let block = Block::two();
     let options: GethDebugTracingOptions = serde_json::from_value(json!({ "tracer": "{step(){}}" })).unwrap();
-    let error = block.evm().trace_geth(&block.replay(), Which::All, &options, limits()).unwrap_err();
+    let error = block.evm().trace_geth(&block.replay(), Which::All, &options, &limits()).unwrap_err();
     assert!(matches!(error, TraceError::Tracer(_)), "{error:?}");
 }

@@ -27,13 +27,13 @@ pub struct SimulatedBlock {
 }
 
 /// What all blocks of a simulation share.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Simulation {
     /// How strictly transactions are taken.
     pub mode: SimulationMode,
     /// Most blocks, those included that stand between two whose numbers are stated.
     pub blocks: u64,
-    /// Time.
+    /// Time, and whether anybody waits.
     pub limits: TraceLimits,
 }
 

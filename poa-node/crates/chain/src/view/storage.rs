@@ -1,15 +1,15 @@
 //! The storage of a contract, slot by slot, as it was before a transaction (`debug_storageRangeAt`).
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256, keccak256};
-use aurum_evm::{TraceError, TraceLimits};
+use aurum_evm::TraceLimits;
 use aurum_types::AccountChange;
 
 use super::{TraceView, View};
 use crate::ReadError;
 
-/// Slots between two looks at the clock.
+/// Slots between two looks at the limits.
 const STRIDE: usize = 1024;
 
 /// Which part of a storage is asked for. Slots are in the order of their hashes, which is that of the storage trie.
@@ -50,21 +50,25 @@ impl View {
     ///
     /// # Errors
     /// [`ReadError::TooManySlots`], [`ReadError::NoState`] where the parent's state is not kept any more, and
-    /// [`ReadError::Trace`] past the deadline.
+    /// [`ReadError::Trace`] past the deadline or when nobody waits any more.
     pub fn storage_range(
         &self,
         block: &TraceView,
         index: usize,
         page: StoragePage,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<StorageRange, ReadError> {
         let StoragePage { address, start, count, most } = page;
-        in_time(limits)?;
+        limits.check()?;
         let change = block.changes_before(index, limits)?.accounts.remove(&address);
         let of_parent = match &change {
             Some(change) if change.account.is_none() => return Ok(StorageRange::default()),
             Some(change) if change.storage_wiped => Default::default(),
-            _ => self.reader().slots(block.block().header().parent_hash, address, most)?,
+            _ => {
+                let listed = self.reader().slots(block.block().header().parent_hash, address, most, limits);
+                limits.check()?;
+                listed?
+            }
         };
         let written = change.iter().flat_map(|change| change.storage.keys().copied());
         let hashed = |slot: U256| (keccak256(slot.to_be_bytes::<32>()), slot);
@@ -73,7 +77,7 @@ impl View {
         let mut range = StorageRange::default();
         for (looked, (hash, slot)) in slots.into_iter().enumerate() {
             if looked % STRIDE == 0 {
-                in_time(limits)?;
+                limits.check()?;
             }
             let value = value(block, address, change.as_ref(), slot)?;
             if value.is_zero() {
@@ -87,10 +91,6 @@ impl View {
         }
         Ok(range)
     }
-}
-
-fn in_time(limits: TraceLimits) -> Result<(), TraceError> {
-    if Instant::now() < limits.deadline { Ok(()) } else { Err(TraceError::Timeout) }
 }
 
 /// What is in a slot of an account that exists, with what the block did to it so far.

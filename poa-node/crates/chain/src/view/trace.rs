@@ -46,7 +46,7 @@ impl TraceView {
         &self,
         which: Which,
         options: &GethDebugTracingOptions,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<Vec<GethTrace>, ReadError> {
         Ok(self.evm.trace_geth(&self.replay(), which, options, limits)?)
     }
@@ -59,7 +59,7 @@ impl TraceView {
         &self,
         which: Which,
         types: &HashSet<TraceType>,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<BlockTraces, ReadError> {
         Ok(self.evm.trace_parity(&self.replay(), which, types, limits)?)
     }
@@ -73,13 +73,13 @@ impl TraceView {
         index: usize,
         request: &CallRequest,
         options: &GethDebugTracingOptions,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<GethTrace, ReadError> {
         Ok(self.evm.trace_call_geth_within(&self.replay(), index, request, options, limits)?)
     }
 
     /// What the block changed before its transaction at `index`.
-    pub(super) fn changes_before(&self, index: usize, limits: TraceLimits) -> Result<StateChanges, ReadError> {
+    pub(super) fn changes_before(&self, index: usize, limits: &TraceLimits) -> Result<StateChanges, ReadError> {
         Ok(self.evm.changes_before(&self.replay(), index, limits)?)
     }
 
@@ -166,7 +166,7 @@ impl View {
         id: BlockId,
         request: &CallRequest,
         options: &GethDebugTracingOptions,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<GethTrace, ReadError> {
         let (state, env) = self.call_context(id)?;
         Ok(self.reader().evm().trace_call_geth(state, &env, request, options, limits)?)
@@ -180,7 +180,7 @@ impl View {
         &self,
         id: BlockId,
         calls: &[ParityCall],
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<Vec<TraceResults>, ReadError> {
         let (state, env) = self.call_context(id)?;
         Ok(self.reader().evm().trace_parity_calls(&state, &env, calls, limits)?)
@@ -194,7 +194,7 @@ impl View {
         &self,
         id: BlockId,
         request: &CallRequest,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<(AccessList, CallOutcome), ReadError> {
         let (state, env) = self.call_context(id)?;
         Ok(self.reader().evm().access_list(&state, &env, request, limits)?)

@@ -23,7 +23,7 @@ impl Evm {
         state: &Arc<dyn StateReader>,
         env: &BlockEnv,
         request: &CallRequest,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<(AccessList, CallOutcome), TraceError> {
         let mut request = request.clone();
         let mut rounds = 0;

@@ -29,7 +29,7 @@ impl Evm {
         env: &BlockEnv,
         request: &CallRequest,
         options: &GethDebugTracingOptions,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<GethTrace, TraceError> {
         let prepared = self.prepare(state, env, request)?;
         Ok(prepared.traced(request.gas, limits, || geth::tracer(options, limits), geth::result)?.0)
@@ -45,7 +45,7 @@ impl Evm {
         index: usize,
         request: &CallRequest,
         options: &GethDebugTracingOptions,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<GethTrace, TraceError> {
         let state = self.state_within(block, index, limits)?;
         let prepared = self.prepare_on(Arc::clone(&block.parent), &block.env, request, Some(state))?;
@@ -60,7 +60,7 @@ impl Evm {
         &self,
         block: &Replay<'_>,
         index: usize,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<StateChanges, TraceError> {
         Ok(self.state_within(block, index, limits)?.changes())
     }
@@ -70,7 +70,7 @@ impl Evm {
         &self,
         block: &Replay<'_>,
         index: usize,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<BlockState, TraceError> {
         let part =
             Replay { transactions: block.transactions.get(..index).unwrap_or(block.transactions), ..block.clone() };
@@ -87,7 +87,7 @@ impl PreparedCall {
     pub(super) fn traced<I: Inspector<Context>, T>(
         self,
         gas: Option<u64>,
-        limits: TraceLimits,
+        limits: &TraceLimits,
         make: impl FnOnce() -> Result<(I, Records), TraceError>,
         seen: impl FnOnce(Seen<'_, I>) -> Result<T, TraceError>,
     ) -> Result<(T, BlockState), TraceError> {

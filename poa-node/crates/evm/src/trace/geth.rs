@@ -19,7 +19,7 @@ impl Evm {
         block: &Replay<'_>,
         which: Which,
         options: &GethDebugTracingOptions,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<Vec<GethTrace>, TraceError> {
         let make = || tracer(options, limits);
         Ok(replay(self, block, which, limits, make, result)?.0)
@@ -29,7 +29,7 @@ impl Evm {
 /// The tracer `options` names, and what it records.
 pub(super) fn tracer(
     options: &GethDebugTracingOptions,
-    limits: TraceLimits,
+    limits: &TraceLimits,
 ) -> Result<(DebugInspector, Records), TraceError> {
     let bytes = ByteLimits::default().set_max_recorded_bytes(Some(limits.bytes)).set_behavior(TraceLimitBehavior::Halt);
     let tracer = DebugInspector::new(options.clone()).map_err(|error| TraceError::Tracer(error.to_string()))?;

@@ -70,6 +70,9 @@ pub enum TraceError {
     /// It took longer than allowed. geth's words.
     #[error("execution timeout")]
     Timeout,
+    /// Nobody wants it any more ([`TraceLimits::cancel`]).
+    #[error("the trace was given up")]
+    Cancelled,
     /// There is more to record than allowed.
     #[error("the trace is larger than this node records at once; ask for less (disableStack, disableStorage, limit)")]
     TooLarge,

@@ -43,7 +43,7 @@ impl Evm {
         block: &Replay<'_>,
         which: Which,
         types: &HashSet<TraceType>,
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<BlockTraces, TraceError> {
         let make = || Ok(inspector(types, limits));
         let (transactions, mut runner) =
@@ -61,7 +61,7 @@ impl Evm {
         state: &Arc<dyn StateReader>,
         env: &BlockEnv,
         calls: &[ParityCall],
-        limits: TraceLimits,
+        limits: &TraceLimits,
     ) -> Result<Vec<TraceResults>, TraceError> {
         let mut after = None;
         let mut found = Vec::new();
@@ -76,7 +76,7 @@ impl Evm {
     }
 }
 
-fn inspector(types: &HashSet<TraceType>, limits: TraceLimits) -> (TracingInspector, Records) {
+fn inspector(types: &HashSet<TraceType>, limits: &TraceLimits) -> (TracingInspector, Records) {
     let bytes = ByteLimits::default().set_max_recorded_bytes(Some(limits.bytes)).set_behavior(TraceLimitBehavior::Halt);
     let inspector = TracingInspector::new(TracingInspectorConfig::from_parity_config(types)).with_limits(bytes);
     (inspector, Records { steps: types.contains(&TraceType::VmTrace), stack: false, storage: false })

@@ -1,14 +1,12 @@
 //! A block of the chain, run again with somebody looking on.
 
-use std::time::Instant;
-
 use revm::{Inspector, context_interface::result::ResultAndState};
 
 use super::{Replay, TraceError, TraceLimits, Which, before::Before};
 use crate::{
     Evm, EvmError, PushError,
     block::BlockRunner,
-    inspect::{Limited, Records, Stop},
+    inspect::{Limited, Records},
     machine::Context,
 };
 
@@ -33,7 +31,7 @@ pub(super) fn replay<I: Inspector<Context>, T>(
     evm: &Evm,
     block: &Replay<'_>,
     which: Which,
-    limits: TraceLimits,
+    limits: &TraceLimits,
     mut make: impl FnMut() -> Result<(I, Records), TraceError>,
     mut seen: impl FnMut(Seen<'_, I>) -> Result<T, TraceError>,
 ) -> Result<(Vec<T>, BlockRunner<Limited<I>>), TraceError> {
@@ -47,9 +45,7 @@ pub(super) fn replay<I: Inspector<Context>, T>(
     let mut found = Vec::new();
     for (index, (tx, sender)) in transactions.iter().zip(*senders).enumerate().take(count) {
         // Transfers run no instruction at which the inspector would look.
-        if Instant::now() >= limits.deadline {
-            return Err(TraceError::Timeout);
-        }
+        limits.check()?;
         let mask = runner.permit(*sender, tx)?.map_err(|denial| PushError::NotPermitted(denial).in_block(index))?;
         if which.includes(index) {
             let (inspector, records) = make()?;
@@ -84,10 +80,6 @@ fn gave_up<I: Inspector<Context>>(runner: &mut BlockRunner<Limited<I>>) -> Resul
 }
 
 /// The same, asked of the one who stopped it.
-pub(crate) const fn stopped<I>(inspector: &Limited<I>) -> Result<(), TraceError> {
-    match inspector.stopped() {
-        None => Ok(()),
-        Some(Stop::Deadline) => Err(TraceError::Timeout),
-        Some(Stop::Size) => Err(TraceError::TooLarge),
-    }
+pub(crate) fn stopped<I>(inspector: &Limited<I>) -> Result<(), TraceError> {
+    inspector.stopped().map_or(Ok(()), |stop| Err(stop.into()))
 }

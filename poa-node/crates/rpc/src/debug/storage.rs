@@ -65,7 +65,7 @@ fn storage_range(
         count: count.0.min(MOST),
         most: context.limits.storage_slots,
     };
-    let range = view.storage_range(&block, index.0, page, limits(context, None)?)?;
+    let range = view.storage_range(&block, index.0, page, &limits(context, None)?)?;
     let entry = |found: StorageSlot| (found.hash, EntryJson { key: found.slot.into(), value: found.value.into() });
     Ok(RangeJson { storage: range.slots.into_iter().map(entry).collect(), next_key: range.next })
 }

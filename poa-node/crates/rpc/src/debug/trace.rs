@@ -12,6 +12,7 @@ use aurum_chain::{CallRequest, Grant, Read, TraceLimits, View, Which, view::Trac
 use jsonrpsee::core::RegisterMethodError;
 
 use crate::{
+    cancel,
     context::Context,
     error::{Answer, Failure},
     eth::call::call_request,
@@ -33,7 +34,7 @@ fn transaction(
 ) -> Answer<GethTrace> {
     let options = options.unwrap_or_default();
     let (block, index) = locate(&context.view(grant), hash)?.ok_or_else(unknown_transaction)?;
-    let mut traces = block.geth(Which::One(index), &options, limits(context, options.timeout.as_deref())?)?;
+    let mut traces = block.geth(Which::One(index), &options, &limits(context, options.timeout.as_deref())?)?;
     traces.pop().ok_or_else(unknown_transaction)
 }
 
@@ -84,7 +85,7 @@ fn block(context: &Context, view: &View, id: BlockId, options: Option<GethDebugT
 
 fn trace(context: &Context, block: &TraceView, options: Option<GethDebugTracingOptions>) -> Answer<BlockTrace> {
     let options = options.unwrap_or_default();
-    let traces = block.geth(Which::All, &options, limits(context, options.timeout.as_deref())?)?;
+    let traces = block.geth(Which::All, &options, &limits(context, options.timeout.as_deref())?)?;
     let hashes = block.block().transactions().iter().map(|tx| *tx.tx_hash());
     Ok(traces.into_iter().zip(hashes).map(|(result, hash)| TraceResult::new_success(result, Some(hash))).collect())
 }
@@ -104,7 +105,7 @@ fn call(
         block_overrides: options.block_overrides,
         ..call_request(&view, request)?
     };
-    let limits = limits(context, options.tracing_options.timeout.as_deref())?;
+    let limits = &limits(context, options.tracing_options.timeout.as_deref())?;
     match options.tx_index {
         None => Ok(view.trace_call_geth(id, &request, &options.tracing_options, limits)?),
         Some(index) => {
@@ -117,7 +118,7 @@ fn call(
     }
 }
 
-/// What this node spends on one trace, which is no more time than its request has; `timeout` (Go's `5s`, `300ms`, `1m30s`) may ask for another time, up to the limit.
+/// What this node spends on one trace, which is no more time than its request has and no longer than anybody waits for it; `timeout` (Go's `5s`, `300ms`, `1m30s`) may ask for another time, up to the limit.
 pub(crate) fn limits(context: &Context, timeout: Option<&str>) -> Answer<TraceLimits> {
     let most = context.limits.trace_time.min(context.limits.request_time);
     let time = match timeout {
@@ -126,7 +127,11 @@ pub(crate) fn limits(context: &Context, timeout: Option<&str>) -> Answer<TraceLi
             duration(text).ok_or_else(|| Failure::Params(format!("time: invalid duration {text:?}")))?.min(most)
         }
     };
-    Ok(TraceLimits { deadline: Instant::now() + time, bytes: context.limits.trace_bytes })
+    Ok(TraceLimits {
+        deadline: Instant::now() + time,
+        cancel: cancel::current().unwrap_or_default(),
+        bytes: context.limits.trace_bytes,
+    })
 }
 
 /// A duration as Go writes it (`time.ParseDuration`), without fractions and signs.

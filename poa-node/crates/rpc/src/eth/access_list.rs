@@ -37,7 +37,7 @@ fn create_access_list(
     let gas_cap = Some(context.limits.call_gas);
     let request = CallRequest { gas_cap, state_overrides, ..call_request(&view, request)? };
     let id = id.unwrap_or(BlockId::pending());
-    let (access_list, outcome) = view.access_list(id, &request, limits(context, None)?)?;
+    let (access_list, outcome) = view.access_list(id, &request, &limits(context, None)?)?;
     let gas_used = U64::from(outcome.gas_used());
     let error = match outcome {
         CallOutcome::Success { .. } => None,

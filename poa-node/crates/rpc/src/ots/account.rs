@@ -1,8 +1,6 @@
 //! Questions about accounts for which other nodes keep an index. Here the answers are looked for: in the states of old blocks,
 //! by halving, and in the blocks themselves, within the time of a trace.
 
-use std::time::Instant;
-
 use alloy::{
     consensus::Transaction as _,
     primitives::{Address, B256},
@@ -85,7 +83,7 @@ fn contract_creator(context: &Context, grant: &Grant<Read>, (address,): (Address
     let Some(number) = first_block(&view, has_code)?.filter(|number| *number > 0) else { return Ok(None) };
     let Some(replay) = view.trace(number.into())? else { return Ok(None) };
     let types = std::iter::once(TraceType::Trace).collect();
-    let traces = replay.parity(Which::All, &types, limits(context, None)?)?;
+    let traces = replay.parity(Which::All, &types, &limits(context, None)?)?;
     for (results, tx) in traces.transactions.iter().zip(replay.block().transactions()) {
         for frame in &results.trace {
             if let (Action::Create(create), Some(TraceOutput::Create(output))) = (&frame.action, &frame.result)
@@ -140,13 +138,13 @@ fn search(
     if size == 0 || size > MOST {
         return Err(Failure::Limit(format!("a page of {size} transactions was asked for, it has 1 to {MOST}")));
     }
-    let deadline = limits(context, None)?.deadline;
+    let limits = limits(context, None)?;
     let (mut found, mut count) = (Vec::new(), 0);
     for number in numbers {
         if count >= size {
             return Ok((found, false));
         }
-        if Instant::now() >= deadline {
+        if limits.check().is_err() {
             return Err(Failure::Limit(format!(
                 "no index of accounts is kept here, and the search took too long; it came to block {number}"
             )));

@@ -47,7 +47,7 @@ fn details(context: &Context, view: &View, id: BlockId) -> Answer<Option<Value>>
         let Some(replay) = view.trace(block.hash().into())? else { return Ok(None) };
         // No transaction has to be looked at to know who is rewarded.
         let none = Default::default();
-        let rewards = replay.parity(Which::All, &none, limits(context, None)?)?.rewards;
+        let rewards = replay.parity(Which::All, &none, &limits(context, None)?)?.rewards;
         rewards.iter().fold(U256::ZERO, |sum, reward| sum.saturating_add(reward.amount))
     };
     let fees = block

@@ -33,7 +33,7 @@ fn frames(context: &Context, grant: &Grant<Read>, hash: B256) -> Answer<(Bytes, 
     let unknown = || Failure::Server("transaction not found".to_owned());
     let (block, index) = locate(&context.view(grant), hash)?.ok_or_else(unknown)?;
     let types = std::iter::once(alloy_rpc_types_trace::parity::TraceType::Trace).collect();
-    let traces = block.parity(Which::One(index), &types, limits(context, None)?)?;
+    let traces = block.parity(Which::One(index), &types, &limits(context, None)?)?;
     let results = traces.transactions.into_iter().next().ok_or_else(unknown)?;
     Ok((results.output, results.trace))
 }

@@ -180,7 +180,7 @@ fn in_block(context: &Context, view: &View, hash: B256, receipt: &ReceiptView) -
     }
     let Some((block, index)) = locate(view, hash)? else { return Ok(unknown(hash)) };
     let tracer = GethDebugTracingOptions::new_tracer(GethDebugBuiltInTracerType::CallTracer);
-    let mut traces = block.geth(Which::One(index), &tracer, limits(context, None)?)?;
+    let mut traces = block.geth(Which::One(index), &tracer, &limits(context, None)?)?;
     let Some(GethTrace::CallTracer(root)) = traces.pop() else { return Ok(unknown(hash)) };
     let output = root.output.clone().unwrap_or_default();
     let reason = match root.error.as_deref() {

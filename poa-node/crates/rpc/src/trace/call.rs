@@ -52,7 +52,7 @@ fn call_many(
         .into_iter()
         .map(|(request, types)| Ok(ParityCall { request: capped(context, call_request(&view, request)?), types }))
         .collect::<Answer<Vec<_>>>()?;
-    Ok(view.trace_parity_calls(id.unwrap_or_default(), &calls, limits(context, None)?)?)
+    Ok(view.trace_parity_calls(id.unwrap_or_default(), &calls, &limits(context, None)?)?)
 }
 
 /// A signed transaction as if it were sent now; it is not.
@@ -85,6 +85,6 @@ fn capped(context: &Context, request: CallRequest) -> CallRequest {
 }
 
 fn one(context: &Context, view: &View, id: BlockId, call: ParityCall) -> Answer<TraceResults> {
-    let mut traces = view.trace_parity_calls(id, &[call], limits(context, None)?)?;
+    let mut traces = view.trace_parity_calls(id, &[call], &limits(context, None)?)?;
     traces.pop().ok_or_else(|| Failure::Internal("a call left no trace".to_owned()))
 }

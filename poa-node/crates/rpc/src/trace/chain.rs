@@ -42,7 +42,7 @@ fn transaction(
 
 fn of_transaction(context: &Context, view: &View, hash: B256) -> Answer<Option<Vec<LocalizedTransactionTrace>>> {
     let Some((block, index)) = locate(view, hash)? else { return Ok(None) };
-    let traces = block.parity(Which::One(index), &only_frames(), limits(context, None)?)?;
+    let traces = block.parity(Which::One(index), &only_frames(), &limits(context, None)?)?;
     let results = traces.transactions.into_iter().next();
     Ok(results.map(|results| frames(block.block(), index, results).collect()))
 }
@@ -67,7 +67,7 @@ fn block(context: &Context, grant: &Grant<Read>, (id,): (BlockId,)) -> Answer<Op
         Some(_) => {}
     }
     let Some(block) = view.trace(id)? else { return Ok(None) };
-    let traces = block.parity(Which::All, &only_frames(), limits(context, None)?)?;
+    let traces = block.parity(Which::All, &only_frames(), &limits(context, None)?)?;
     Ok(Some(entries(block.block(), traces)))
 }
 
@@ -78,7 +78,7 @@ fn replay_transaction(
 ) -> Answer<TraceResults> {
     let unknown = || Failure::Server("transaction not found".to_owned());
     let (block, index) = locate(&context.view(grant), hash)?.ok_or_else(unknown)?;
-    let traces = block.parity(Which::One(index), &types, limits(context, None)?)?;
+    let traces = block.parity(Which::One(index), &types, &limits(context, None)?)?;
     traces.transactions.into_iter().next().ok_or_else(unknown)
 }
 
@@ -92,7 +92,7 @@ fn replay_block(
         return Ok(Vec::new());
     }
     let block = view.trace(id)?.ok_or(Failure::UnknownBlock)?;
-    let traces = block.parity(Which::All, &types, limits(context, None)?)?;
+    let traces = block.parity(Which::All, &types, &limits(context, None)?)?;
     let hashes = block.block().transactions().iter().map(|tx| *tx.tx_hash());
     let results = traces.transactions.into_iter().zip(hashes);
     Ok(results

@@ -1,10 +1,8 @@
 //! `trace_filter`: frames and rewards of a range of blocks, by who took part.
 
-use std::time::Instant;
-
 use alloy::{eips::BlockNumberOrTag, primitives::Address};
 use alloy_rpc_types_trace::filter::{TraceFilter, TraceFilterMode};
-use aurum_chain::{Grant, Read, ReadError, TraceError, Which};
+use aurum_chain::{Grant, Read, ReadError, Which};
 use jsonrpsee::core::RegisterMethodError;
 use serde::Deserialize;
 
@@ -86,11 +84,9 @@ fn filter(context: &Context, grant: &Grant<Read>, (request,): (Request,)) -> Ans
     let mut found = Vec::new();
     for number in from.max(1)..=to {
         // Blocks without transactions take their time too.
-        if Instant::now() >= limits.deadline {
-            return Err(ReadError::from(TraceError::Timeout).into());
-        }
+        limits.check().map_err(ReadError::from)?;
         let block = view.trace(number.into())?.ok_or(Failure::UnknownBlock)?;
-        let traces = block.parity(Which::All, &only_frames(), limits)?;
+        let traces = block.parity(Which::All, &only_frames(), &limits)?;
         for entry in entries(block.block(), traces).into_iter().filter(&matches) {
             if found.len() == count {
                 return Ok(found);

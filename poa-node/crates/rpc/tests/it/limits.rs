@@ -11,6 +11,7 @@ use crate::common::{
 use alloy::primitives::{Address, TxKind, hex};
 use aurum_rpc::{Limits, RpcConfig};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 async fn limited(limits: Limits) -> Server {
     Server::with(Kit::new(1), RpcConfig { limits, ..config() }, |services| services).await
@@ -109,4 +110,39 @@ async fn a_block_that_is_given_is_traced_like_the_one_that_is_stored() {
     assert_eq!(orphan["code"], -32602, "{orphan}");
     let garbage: Value = server.call("debug_traceBlock", json!(["0xc0"])).await.unwrap_err();
     assert!(garbage["message"].as_str().unwrap().starts_with("could not decode block"), "{garbage}");
+}
+
+/// Waits until the only thread for traces is busy: then what is asked of it waits.
+async fn tracing(server: &Server) {
+    let probe = || timeout(Duration::from_millis(50), server.call("trace_block", json!(["latest"])));
+    soon(async { while probe().await.is_ok() {} }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_whose_client_leaves_frees_its_thread() {
+    // As much gas as would take years, and as much time: only giving up ends these.
+    let forever = Duration::from_secs(36_000);
+    let limits = Limits { tracers: 1, call_gas: u64::MAX / 4, request_time: forever, ..Limits::default() };
+    let server = limited(Limits { trace_time: forever, ..limits }).await;
+    server.mine(&[]);
+    let target = Address::repeat_byte(0x77);
+    let code = json!({ target.to_string(): { "code": alloy::hex::encode_prefixed(endless()) } });
+    let blocks = json!({ "blockStateCalls": [{
+        "blockOverrides": { "gasLimit": format!("{:#x}", u64::MAX / 4) },
+        "stateOverrides": code,
+        "calls": [{ "to": target }],
+    }] });
+    let cases = [
+        ("debug_traceCall", json!([{ "to": target }, "latest", { "tracer": "noopTracer", "stateOverrides": code }])),
+        ("eth_simulateV1", json!([blocks, "latest"])),
+        ("eth_createAccessList", json!([{ "to": target }, "latest", code])),
+    ];
+    for (method, params) in cases {
+        tokio::select! {
+            answer = server.call(method, params) => panic!("{method}: {answer:?}"),
+            // Then the request is given up, and its connection with it.
+            () = tracing(&server) => {}
+        }
+        soon(server.ok("trace_block", json!(["latest"]))).await;
+    }
 }

@@ -288,7 +288,7 @@ fn pruned_states_are_gone_and_say_so() {
     for link in &chain {
         if link.header.number < database.history_from() {
             assert!(tree.state_at(link.hash).unwrap().is_none());
-            assert!(tree.slots(link.hash, address(2), 100).unwrap().is_none());
+            assert!(tree.slots(link.hash, address(2), 100, &|| true).unwrap().is_none());
         } else {
             check_state(&tree, link);
         }

@@ -224,14 +224,16 @@ pub(crate) fn check_state(tree: &StateTree, link: &Link) {
 /// Every slot of the model is listed, and what is listed besides is zero.
 fn check_slots(tree: &StateTree, link: &Link, state: &dyn StateReader) {
     for address in (0..10).map(address) {
-        let list = tree.slots(link.hash, address, 8).expect("disk").expect("a state that can be read");
+        let list = tree.slots(link.hash, address, 8, &|| true).expect("disk").expect("a state that can be read");
         assert!(!list.cut_short);
         let value = |slot: &U256| state.storage(address, *slot).expect("readable");
         let listed: BTreeMap<U256, U256> = list.slots.iter().map(|slot| (*slot, value(slot))).collect();
         let expected: BTreeMap<U256, U256> = link.model.slots(address).collect();
         assert_eq!(listed.into_iter().filter(|(_, value)| !value.is_zero()).collect::<BTreeMap<_, _>>(), expected);
-        let cut = tree.slots(link.hash, address, 1).expect("disk").expect("a state that can be read");
+        let cut = tree.slots(link.hash, address, 1, &|| true).expect("disk").expect("a state that can be read");
         assert_eq!(cut.cut_short, cut != list, "{address} at {}", link.header.number);
+        let unwanted = tree.slots(link.hash, address, 8, &|| false).expect("disk").expect("a state that can be read");
+        assert!(unwanted.slots.is_empty() && (unwanted.cut_short || list.slots.is_empty()), "{address}");
     }
 }
 
