@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 pub use crate::accepted::Accepted;
 use crate::{
     commands::{
-        self, chain::ChainCommand, export::Export, import::Import, snapshot::SnapshotCommand,
+        self, Answer, chain::ChainCommand, export::Export, import::Import, snapshot::SnapshotCommand,
         verify_certificate::VerifyCertificate,
     },
     config::{Config, ConfigError, Options},
@@ -72,6 +72,9 @@ pub struct Dev {
     /// begin with "hardhat" or "anvil" [default: Aurum/…]
     #[arg(long, value_name = "TEXT")]
     pub client_version: Option<String>,
+    /// Print the chain's spec and end: another node that is started with it, or `import`, takes what `export blocks` wrote here
+    #[arg(long)]
+    pub print_chain: bool,
     /// Where it is kept and served. Without --base-path it is forgotten at the end.
     #[command(flatten)]
     pub options: Options,
@@ -134,6 +137,9 @@ impl Args {
     pub fn run_command(self) -> Result<ExitCode, Box<Self>> {
         let Self { command, config, options, accepted } = self;
         let result = match command {
+            Some(Command::Dev(dev)) if dev.print_chain => {
+                dev.config().map(|dev| Answer::yes(dev.spec_json())).map_err(Into::into)
+            }
             None | Some(Command::Dev(_)) => return Err(Box::new(Self { command, config, options, accepted })),
             Some(Command::Chain(command)) => command.run(options.chain),
             Some(Command::Export(Export::Blocks(args))) => commands::export::blocks(*args, options, config),
@@ -146,7 +152,7 @@ impl Args {
 }
 
 impl Dev {
-    fn resolve(self, before: Options) -> Result<Resolved, ConfigError> {
+    fn config(&self) -> Result<DevConfig, ConfigError> {
         let block_time = match self.block_time {
             None => None,
             Some(seconds) => {
@@ -159,8 +165,12 @@ impl Dev {
                 })?)
             }
         };
+        Ok(DevConfig { chain_id: self.chain_id, block_time })
+    }
+
+    fn resolve(self, before: Options) -> Result<Resolved, ConfigError> {
+        let dev = self.config()?;
         let options = self.options.or(before);
-        let dev = DevConfig { chain_id: self.chain_id, block_time };
         let (base, temporary): (&Path, _) = match &options.base_path {
             Some(path) => (path, None),
             None => {

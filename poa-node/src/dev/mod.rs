@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use alloy::primitives::keccak256;
 use aurum_aura::KeySigner;
-use aurum_types::{ChainSpec, spec::AccountSpec};
+use aurum_types::ChainSpec;
 use secp256k1::SecretKey;
+use serde_json::{Value, json};
 
 use crate::NodeHandle;
 
@@ -36,12 +37,17 @@ pub struct DevConfig {
 impl DevConfig {
     /// The chain's spec.
     pub fn spec(&self) -> ChainSpec {
-        let mut spec = ChainSpec::parse_strict(include_str!("spec.json")).expect("a test reads this file");
-        spec.params.chain_id = self.chain_id;
-        spec.params.network_id = self.chain_id;
-        spec.data_dir = format!("dev-{}", self.chain_id);
+        ChainSpec::parse_strict(&self.spec_json().to_string()).expect("a test reads this file")
+    }
+
+    /// The chain's spec as a file says it, for other nodes that are to have what this one exported.
+    pub fn spec_json(&self) -> Value {
+        let mut spec: Value = serde_json::from_str(include_str!("spec.json")).expect("a test reads this file");
+        spec["params"]["chainID"] = self.chain_id.into();
+        spec["params"]["networkID"] = self.chain_id.into();
+        spec["dataDir"] = format!("dev-{}", self.chain_id).into();
         for (address, _) in ACCOUNTS {
-            spec.accounts.insert(address, AccountSpec { balance: Some(FUNDS), ..AccountSpec::default() });
+            spec["accounts"][address.to_string()] = json!({ "balance": format!("{FUNDS:#x}") });
         }
         spec
     }

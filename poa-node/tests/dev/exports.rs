@@ -8,10 +8,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, address};
-use poa_node::{
-    NodeHandle,
-    dev::{ACCOUNTS, FUNDS},
-};
+use poa_node::{NodeHandle, dev::ACCOUNTS};
 use serde_json::{Value, json};
 
 use crate::{call, receipt, start, transfer};
@@ -43,11 +40,7 @@ impl Files {
 
     /// Writes the development chain's spec, with the validators changed; gives the file.
     fn spec(&self, name: &str, validators: impl FnOnce(&mut Vec<Value>)) -> String {
-        let mut spec: Value = serde_json::from_str(include_str!("../../src/dev/spec.json")).unwrap();
-        for (account, _) in ACCOUNTS {
-            spec["accounts"][account.to_string()] = json!({ "balance": format!("{FUNDS:#x}") });
-        }
-        spec["dataDir"] = json!("dev-1337");
+        let mut spec = printed_spec(&[]);
         let list = &mut spec["engine"]["authorityRound"]["params"]["validators"]["list"];
         validators(list.as_array_mut().unwrap());
         let file = self.path(name);
@@ -69,6 +62,14 @@ impl Files {
         let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}: {log}"));
         (answer, output.status.success())
     }
+}
+
+/// What `poa-node dev --print-chain` prints.
+fn printed_spec(more: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_poa-node"));
+    let output = command.args(["dev", "--print-chain"]).args(more).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 async fn edits(node: &NodeHandle) {
@@ -96,6 +97,13 @@ fn refused_elsewhere(files: &Files, step: u64, rule: &str, words: &str) {
         assert!(refused["error"].as_str().unwrap().contains(words), "{attempt}: {refused}");
         assert_eq!((&refused["imported"], &refused["latest"]["number"]), (&json!(0), &json!(0)), "{attempt}");
     }
+}
+
+#[test]
+fn the_printed_spec_is_that_of_the_chain_that_is_asked_for() {
+    let spec = printed_spec(&["--chain-id", "31337"]);
+    assert_eq!((&spec["params"]["chainID"], &spec["dataDir"]), (&json!(31_337), &json!("dev-31337")));
+    assert!(spec["accounts"][ACCOUNTS[9].0.to_string()]["balance"].is_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
