@@ -194,7 +194,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         sealing: author.clone().map(|author| Arc::new(Sealer(author)) as Arc<dyn SealingApi>),
         registry,
     };
-    let rpc = aurum_rpc::serve(rpc, services, shutdown.clone()).await?;
+    let rpc = aurum_rpc::serve(&rpc, services, &shutdown)?;
 
     let watcher = Watcher { chain: chain.clone(), clock: Arc::clone(&clock), lookout, author: author.clone(), metrics };
     tasks.spawn(watcher.run(shutdown.clone()));

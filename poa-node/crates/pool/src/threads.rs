@@ -2,17 +2,17 @@
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// What is added to the niceness of a thread that takes transactions in: beside a thread that builds or imports blocks it
+/// What is added to the niceness of a thread that takes transactions in or answers clients: beside a thread that builds or imports blocks it
 /// gets about a third of the time.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
 /// Lets threads that build, import and announce blocks go before the calling one, for the rest of its life: under a flood
-/// of transactions a node must still keep up with the chain. Does nothing where niceness belongs to the whole process.
+/// of transactions or requests a node must still keep up with the chain. Does nothing where niceness belongs to the whole process.
 pub fn yield_to_blocks() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "a thread that takes transactions in is as urgent as those that import blocks");
+        tracing::warn!(%error, "a thread that serves clients is as urgent as those that import blocks");
     }
 }
 

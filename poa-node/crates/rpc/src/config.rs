@@ -34,6 +34,9 @@ pub struct RpcConfig {
     pub hosts: Hosts,
     /// Limits of HTTP and WebSocket.
     pub limits: Limits,
+    /// Threads that accept connections, read requests and write answers, for all listeners but the administrators', which has
+    /// one of its own.
+    pub io_threads: usize,
     /// Listeners besides these two, each with a policy of its own.
     pub listeners: Vec<ListenerConfig>,
     /// When `/ready` says no.
@@ -54,6 +57,7 @@ impl Default for RpcConfig {
             cors: Origins::default(),
             hosts: Hosts::default(),
             limits: Limits::default(),
+            io_threads: (cores() / 2).clamp(1, 4),
             listeners: Vec::new(),
             readiness: Readiness::default(),
             client_version: format!(
@@ -117,7 +121,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let cores = cores();
         Self {
             request_bytes: 5 << 20,
             response_bytes: 32 << 20,
@@ -142,6 +146,11 @@ impl Default for Limits {
             filter_ttl: Duration::from_secs(300),
         }
     }
+}
+
+/// How many threads the machine runs at once.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// When `/ready` says no.

@@ -31,7 +31,7 @@ use crate::{
     error::Failure,
     fast::Fast,
     health::Health,
-    layer::{Transport, Watch},
+    meter::{Meter, Transport},
     metrics,
     reader::Reader,
     work::WorkPool,
@@ -40,7 +40,7 @@ use crate::{
 /// How long a request may take before the connection is given up, waiting for a worker included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(crate) type Builder = TowerServiceBuilder<Stack<Watch, NoLayer>, NoLayer>;
+pub(crate) type Builder = TowerServiceBuilder<Stack<Meter, NoLayer>, NoLayer>;
 
 /// What answers JSON-RPC: jsonrpsee, and beside it the short way.
 pub(crate) struct Rpc {
@@ -71,7 +71,7 @@ impl Rpc {
     }
 }
 
-pub(crate) fn builder(limits: &Limits, watch: Watch) -> Builder {
+pub(crate) fn builder(limits: &Limits, meter: Meter) -> Builder {
     let server = ServerConfig::builder()
         .max_request_body_size(limits.request_bytes)
         // Results are measured where they are made (crate::methods), with our own error; this leaves room for the envelope.
@@ -79,14 +79,14 @@ pub(crate) fn builder(limits: &Limits, watch: Watch) -> Builder {
         .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
         .max_subscriptions_per_connection(limits.subscriptions)
         .set_message_buffer_capacity(limits.buffered_messages.max(1))
-        // The watch layer limits batches, with our own error.
+        // The meter limits batches, with our own error.
         .set_batch_request_config(BatchRequestConfig::Unlimited)
         .enable_ws_ping(PingConfig::new())
         .set_id_provider(HexIds)
         .build();
     jsonrpsee::server::Server::builder()
         .set_config(server)
-        .set_rpc_middleware(RpcServiceBuilder::new().layer(watch))
+        .set_rpc_middleware(RpcServiceBuilder::new().layer(meter))
         .to_service_builder()
         .max_connections(u32::try_from(limits.connections).unwrap_or(u32::MAX))
 }

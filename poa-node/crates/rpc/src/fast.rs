@@ -27,7 +27,7 @@ use jsonrpsee::{server::http::content_type_is_json, types::ErrorObjectOwned};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{caller::Caller, context::Context, error::Answer, intake::Intake, layer::too_slow, work::WorkPool};
+use crate::{caller::Caller, context::Context, error::Answer, intake::Intake, meter::too_slow, work::WorkPool};
 
 /// The only method of this path.
 pub(crate) const METHOD: &str = "eth_sendRawTransaction";

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use alloy::hex;
 use aurum_chain::Identity;
 use axum::{
-    Json,
-    extract::{ConnectInfo, OriginalUri, Request, State},
+    Extension, Json,
+    extract::{OriginalUri, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -18,9 +18,9 @@ use crate::{
     caller::Caller,
     config::{Hosts, Origins},
     error::Failure,
-    layer::Transport,
+    http::Remote,
     login::Logins,
-    server::Remote,
+    meter::Transport,
 };
 
 /// Where a proof stands in a path: `/k/TOKEN`.
@@ -51,7 +51,7 @@ pub(crate) enum Policy {
 /// those), and notes who is asking. Proofs end here: what is behind the guard sees neither header nor path.
 pub(crate) async fn check(
     State(guard): State<Arc<Guard>>,
-    ConnectInfo(remote): ConnectInfo<Remote>,
+    Extension(remote): Extension<Remote>,
     mut request: Request,
     next: Next,
 ) -> Response {

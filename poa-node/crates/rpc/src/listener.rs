@@ -21,7 +21,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
-    patience::{Patience, Watch},
+    patience::{Heard, IdleTimer, Patience},
     tls::{Tls, fingerprint},
 };
 
@@ -47,13 +47,9 @@ impl LimitedListener {
         let handshakes = tls.map(|tls| Handshakes { tls, most, running: JoinSet::new(), oldest: VecDeque::new() });
         Self { door: Door { listener, places, open }, handshakes, patience }
     }
-}
 
-impl axum::serve::Listener for LimitedListener {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    /// The next connection, and where it comes from. Giving up waiting loses none.
+    pub(crate) async fn accept(&mut self) -> (Connection, SocketAddr) {
         let Some(handshakes) = &mut self.handshakes else {
             let (stream, remote, place) = self.door.next().await;
             return (Connection::new(Stream::Plain(stream), None, self.patience, place), remote);
@@ -70,10 +66,6 @@ impl axum::serve::Listener for LimitedListener {
                 }
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.door.listener.local_addr()
     }
 }
 
@@ -171,7 +163,7 @@ impl Handshakes {
 pub(crate) struct Connection {
     stream: Stream,
     certificate: Option<[u8; 32]>,
-    watch: Watch,
+    idle: IdleTimer,
     _place: Place,
 }
 
@@ -183,12 +175,22 @@ enum Stream {
 
 impl Connection {
     fn new(stream: Stream, certificate: Option<[u8; 32]>, patience: Patience, place: Place) -> Self {
-        Self { stream, certificate, watch: Watch::new(patience), _place: place }
+        Self { stream, certificate, idle: IdleTimer::new(patience), _place: place }
     }
 
     /// SHA-256 of the certificate the client proved to hold, if it was asked for one.
     pub(crate) const fn certificate(&self) -> Option<[u8; 32]> {
         self.certificate
+    }
+
+    /// Its limits.
+    pub(crate) const fn patience(&self) -> Patience {
+        self.idle.patience()
+    }
+
+    /// How often the client is heard.
+    pub(crate) fn heard(&self) -> Heard {
+        self.idle.heard()
     }
 }
 
@@ -210,24 +212,24 @@ macro_rules! on_stream {
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let polled = on_stream!(self, stream => stream.poll_read(cx, buf));
-        self.watch.read(cx, polled)
+        self.idle.read(cx, polled)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = on_stream!(self, stream => stream.poll_write(cx, buf));
-        self.watch.write(cx, polled)
+        self.idle.write(cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = on_stream!(self, stream => stream.poll_flush(cx));
-        self.watch.write(cx, polled)
+        self.idle.write(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = on_stream!(self, stream => stream.poll_shutdown(cx));
-        self.watch.write(cx, polled)
+        self.idle.write(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -236,7 +238,7 @@ impl AsyncWrite for Connection {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = on_stream!(self, stream => stream.poll_write_vectored(cx, bufs));
-        self.watch.write(cx, polled)
+        self.idle.write(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -249,7 +251,6 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use axum::serve::Listener as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -260,26 +261,26 @@ mod tests {
     async fn connected(patience: Patience) -> (LimitedListener, Connection, TcpStream) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let mut limited = LimitedListener::new(listener, 1, Gauge::default(), None, patience);
-        let client = TcpStream::connect(limited.local_addr().expect("bound")).await.expect("listens");
+        let client = TcpStream::connect(limited.door.listener.local_addr().expect("bound")).await.expect("listens");
         let (connection, _) = limited.accept().await;
         (limited, connection, client)
     }
 
     #[tokio::test]
     async fn a_connection_on_which_nothing_is_said_ends_and_gives_its_place_back() {
-        let patience = Patience { silence: Duration::from_millis(50), stall: LONG };
+        let patience = Patience { silence: Duration::from_millis(50), stall: LONG, head: LONG };
         let (mut limited, mut connection, mut client) = connected(patience).await;
         client.write_all(b"x").await.expect("open");
         assert_eq!(connection.read_u8().await.expect("said"), b'x');
         assert_eq!(connection.read_u8().await.expect_err("silent").kind(), io::ErrorKind::TimedOut);
         drop(connection);
-        let _other = TcpStream::connect(limited.local_addr().expect("bound")).await.expect("listens");
+        let _other = TcpStream::connect(limited.door.listener.local_addr().expect("bound")).await.expect("listens");
         limited.accept().await;
     }
 
     #[tokio::test]
     async fn a_connection_that_takes_no_answer_ends_however_much_it_says() {
-        let patience = Patience { silence: LONG, stall: Duration::from_millis(50) };
+        let patience = Patience { silence: LONG, stall: Duration::from_millis(50), head: LONG };
         let (_limited, mut connection, mut client) = connected(patience).await;
         client.write_all(b"more").await.expect("open");
         let answer = vec![0; 1 << 20];

@@ -4,6 +4,10 @@ use std::{
     future::Future as _,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,33 +21,61 @@ pub(crate) struct Patience {
     pub(crate) silence: Duration,
     /// With bytes for the client that it does not take.
     pub(crate) stall: Duration,
+    /// From the first byte of a request's head to its last (geth's `ReadHeaderTimeout`).
+    pub(crate) head: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { silence: Duration::from_secs(300), stall: Duration::from_secs(60) }
+        Self { silence: Duration::from_secs(300), stall: Duration::from_secs(60), head: Duration::from_secs(30) }
+    }
+}
+
+/// How often bytes have come from a connection's client.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    fn note(&self) {
+        // Whoever asks runs in the same task as the reads.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn times(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Looks at what a connection's stream says, and ends it when patience does.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct IdleTimer {
     patience: Patience,
     /// When a byte last came or went.
     active: Instant,
+    heard: Heard,
     quiet: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watch {
+impl IdleTimer {
     pub(crate) fn new(patience: Patience) -> Self {
-        Self { patience, active: Instant::now(), quiet: Box::pin(sleep(patience.silence)), stalled: None }
+        let quiet = Box::pin(sleep(patience.silence));
+        Self { patience, active: Instant::now(), heard: Heard::default(), quiet, stalled: None }
+    }
+
+    pub(crate) const fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    pub(crate) fn heard(&self) -> Heard {
+        self.heard.clone()
     }
 
     /// What a read comes to.
     pub(crate) fn read<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.active = Instant::now();
+            self.heard.note();
             return polled;
         }
         // The timer is set anew only when it rings, not with each byte.

@@ -221,7 +221,7 @@ async fn a_taken_port_is_named() {
         registry: Registry::default(),
     };
     let config = RpcConfig { ws: taken, ..config() };
-    let error = aurum_rpc::serve(config, services, CancellationToken::new()).await.unwrap_err();
+    let error = aurum_rpc::serve(&config, services, &CancellationToken::new()).unwrap_err();
     assert!(
         matches!(error, RpcError::Bind { address, what: "WebSocket RPC", .. } if Some(address) == taken),
         "{error}"
@@ -264,7 +264,7 @@ async fn serving_ends_with_the_token() {
         registry: Registry::default(),
     };
     let token = CancellationToken::new();
-    let handle = aurum_rpc::serve(config(), services, token.clone()).await.unwrap();
+    let handle = aurum_rpc::serve(&config(), services, &token).unwrap();
     let url = format!("http://{}/health", handle.http.unwrap());
     assert_eq!(reqwest::get(&url).await.unwrap().status(), StatusCode::OK);
     token.cancel();

@@ -64,7 +64,7 @@ impl Server {
             registry: Registry::default(),
         });
         let shutdown = CancellationToken::new();
-        let handle = aurum_rpc::serve(config, services, shutdown.clone()).await.expect("serves");
+        let handle = aurum_rpc::serve(&config, services, &shutdown).expect("serves");
         Self { kit, node, handle, shutdown, http: reqwest::Client::new() }
     }
 

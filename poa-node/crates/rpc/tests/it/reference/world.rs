@@ -62,7 +62,7 @@ impl Drop for At {
 impl At {
     pub async fn serve(config: RpcConfig, services: Services) -> Self {
         let shutdown = CancellationToken::new();
-        let handle = aurum_rpc::serve(config, services, shutdown.clone()).await.expect("serves");
+        let handle = aurum_rpc::serve(&config, services, &shutdown).expect("serves");
         Self { handle, shutdown, http: reqwest::Client::new() }
     }
 

@@ -33,9 +33,9 @@ pub(crate) enum Transport {
     WebSocket,
 }
 
-/// Makes [`Watched`] services.
+/// Makes [`Metered`] services.
 #[derive(Clone)]
-pub(crate) struct Watch {
+pub(crate) struct Meter {
     pub(crate) methods: Methods,
     pub(crate) metrics: Arc<RpcMetrics>,
     /// Requests in one batch.
@@ -48,7 +48,7 @@ pub(crate) struct Watch {
     pub(crate) quotas: Option<Arc<Quotas>>,
 }
 
-impl Watch {
+impl Meter {
     /// Lets a request of somebody who may ask at all take its part of its sender's share.
     fn admit(&self, request: &Request<'_>) -> Answer<Option<Place>> {
         let caller = Caller::of(request.extensions());
@@ -63,22 +63,22 @@ impl Watch {
     }
 }
 
-impl<S> Layer<S> for Watch {
-    type Service = Watched<S>;
+impl<S> Layer<S> for Meter {
+    type Service = Metered<S>;
 
-    fn layer(&self, inner: S) -> Watched<S> {
-        Watched { inner, watch: self.clone() }
+    fn layer(&self, inner: S) -> Metered<S> {
+        Metered { inner, meter: self.clone() }
     }
 }
 
-/// jsonrpsee's service, watched.
+/// jsonrpsee's service, metered.
 #[derive(Clone)]
-pub(crate) struct Watched<S> {
+pub(crate) struct Metered<S> {
     inner: S,
-    watch: Watch,
+    meter: Meter,
 }
 
-impl<S> RpcServiceT for Watched<S>
+impl<S> RpcServiceT for Metered<S>
 where
     S: RpcServiceT<
             MethodResponse = MethodResponse,
@@ -95,11 +95,11 @@ where
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let started = Instant::now();
-        let metrics = Arc::clone(&self.watch.metrics);
-        let (id, most) = (request.id.clone().into_owned(), self.watch.request_time);
-        let admitted = self.watch.admit(&request);
+        let metrics = Arc::clone(&self.meter.metrics);
+        let (id, most) = (request.id.clone().into_owned(), self.meter.request_time);
+        let admitted = self.meter.admit(&request);
         // Only names we know become labels: a stranger must not be able to fill the memory with made-up ones.
-        let (label, answer) = match (admitted, self.watch.methods.method_with_name(request.method_name())) {
+        let (label, answer) = match (admitted, self.meter.methods.method_with_name(request.method_name())) {
             (Err(failure), known) => {
                 (known.map_or("unknown", |(name, _)| name), Either::Left(ready(refuse(request.id, failure))))
             }
@@ -137,7 +137,7 @@ where
     fn batch<'a>(&self, batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         let this = self.clone();
         async move {
-            let Watch { batch: most, response_bytes, .. } = this.watch;
+            let Meter { batch: most, response_bytes, .. } = this.meter;
             if batch.len() > most {
                 let failure =
                     Failure::Limit(format!("batch of {} requests is too large, limit is {most}", batch.len()));
