@@ -75,7 +75,7 @@ impl Common {
                 parts.own_transactions_only = *own_transactions_only;
                 let chain_id = self.gate.grant_read(&Identity::Local);
                 let chain_id = chain_id.map_or(0, |grant| self.gate.view(&grant).spec().params.chain_id);
-                Policy::Members(Arc::new(Logins::new(login.clone(), chain_id)))
+                Policy::Members(Arc::new(Logins::new(login.clone(), chain_id, tls.is_some())))
             }
             Access::Admin => {
                 parts.limits.workers = ADMIN_WORKERS;

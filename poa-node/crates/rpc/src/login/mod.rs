@@ -98,14 +98,16 @@ impl LoginError {
 pub(crate) struct Logins {
     config: LoginConfig,
     chain_id: u64,
+    /// Whether the listener speaks TLS.
+    tls: bool,
     nonces: Nonces,
     sessions: Sessions,
 }
 
 impl Logins {
-    pub(crate) fn new(config: LoginConfig, chain_id: u64) -> Self {
+    pub(crate) fn new(config: LoginConfig, chain_id: u64, tls: bool) -> Self {
         let sessions = Sessions::new(config.token_ttl);
-        Self { config, chain_id, nonces: Nonces::new(CHALLENGE_TTL), sessions }
+        Self { config, chain_id, tls, nonces: Nonces::new(CHALLENGE_TTL), sessions }
     }
 
     /// A message for `address` to sign, for `domain` or this listener's own.
@@ -128,7 +130,7 @@ impl Logins {
             statement: Some(
                 "Sign in to read and use this chain. This sends no transaction and costs nothing.".to_owned(),
             ),
-            uri: format!("{}://{domain}/", if is_loopback(domain) { "http" } else { "https" }),
+            uri: format!("{}://{domain}/", if self.is_plain(domain) { "http" } else { "https" }),
             chain_id: self.chain_id,
             nonce: self.nonces.issue(unix(now)),
             issued_at: unix(now),
@@ -203,6 +205,13 @@ impl Logins {
         self.config.certificates.iter().for_each(ServiceList::refresh);
     }
 
+    /// Whether a domain is reached without TLS: a page on this machine, or this listener there. Elsewhere something before
+    /// them speaks it.
+    fn is_plain(&self, domain: &str) -> bool {
+        let own = self.config.domains.first().is_some_and(|own| own.eq_ignore_ascii_case(domain));
+        is_loopback(domain) && !(own && self.tls)
+    }
+
     fn check_domain(&self, domain: &str) -> Result<(), LoginError> {
         if self.config.domains.iter().any(|known| known.eq_ignore_ascii_case(domain)) {
             return Ok(());
@@ -211,7 +220,7 @@ impl Logins {
     }
 }
 
-/// Whether a domain is this machine, where nobody has a certificate.
+/// Whether a domain is this machine.
 fn is_loopback(domain: &str) -> bool {
     let host = crate::config::host_name(domain);
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -240,7 +249,7 @@ mod tests {
         let domains = vec!["rpc.acme.example".to_owned(), "app.acme.example".to_owned()];
         let (token_ttl, api_keys) = (Duration::from_secs(3600), ServiceList::default());
         let config = LoginConfig { domains, token_ttl, api_keys, certificates: None };
-        Logins::new(config, 2026)
+        Logins::new(config, 2026, false)
     }
 
     fn signer() -> PrivateKeySigner {
@@ -295,6 +304,23 @@ mod tests {
             logins.challenge(Address::ZERO, Some("evil.example"), start()).unwrap_err().reason(),
             "WRONG_DOMAIN"
         );
+    }
+
+    #[test]
+    fn the_uri_says_https_unless_the_domain_is_here_and_without_tls() {
+        let uri = |tls, domain: &str| {
+            let domains = ["localhost:8546", "rpc.acme.example", "127.0.0.1:3000"].map(str::to_owned).to_vec();
+            let (token_ttl, api_keys) = (Duration::from_secs(3600), ServiceList::default());
+            let config = LoginConfig { domains, token_ttl, api_keys, certificates: None };
+            Logins::new(config, 2026, tls).challenge(Address::ZERO, Some(domain), start()).unwrap().uri
+        };
+        assert_eq!(uri(false, "localhost:8546"), "http://localhost:8546/");
+        assert_eq!(uri(true, "LOCALHOST:8546"), "https://LOCALHOST:8546/");
+        for tls in [false, true] {
+            assert_eq!(uri(tls, "rpc.acme.example"), "https://rpc.acme.example/");
+            // A page on this machine, not this listener.
+            assert_eq!(uri(tls, "127.0.0.1:3000"), "http://127.0.0.1:3000/");
+        }
     }
 
     #[test]
