@@ -26,7 +26,7 @@ use tower::{
 use crate::{
     caller::Caller,
     config::Limits,
-    connection,
+    connection, content_type,
     context::Context,
     error::Failure,
     fast::Fast,
@@ -102,7 +102,10 @@ impl IdProvider for HexIds {
 }
 
 /// One HTTP request, or one upgrade to WebSocket.
-pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, request: Request) -> Response {
+pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, mut request: Request) -> Response {
+    if let Some(refusal) = content_type::check(&mut request) {
+        return refusal;
+    }
     if let Some(refusal) = too_large(&request, rpc.request_bytes) {
         return refusal;
     }

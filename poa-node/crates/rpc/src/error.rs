@@ -2,7 +2,7 @@
 //!
 //! | code | when |
 //! |---|---|
-//! | −32700, −32600 | not JSON, not a request (made by jsonrpsee) |
+//! | −32700, −32600 | not JSON, not a request (made by jsonrpsee); −32600 also a body that is not said to be JSON |
 //! | −32601 | unknown method, or its namespace is not served |
 //! | −32602 | parameters |
 //! | −32603 | our own fault |
@@ -24,6 +24,8 @@ use serde_json::{Value, json};
 
 use crate::{revert::revert_message, rights};
 
+/// Not a request.
+pub(crate) const INVALID_REQUEST: i32 = -32600;
 /// A method is not there.
 pub(crate) const METHOD_NOT_FOUND: i32 = -32601;
 /// Parameters are wrong.
@@ -44,6 +46,9 @@ pub(crate) const REVERTED: i32 = 3;
 /// Why a method has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
+    /// The HTTP request is none of JSON-RPC.
+    #[error("{0}")]
+    Request(String),
     /// The parameters do not decode, or contradict each other.
     #[error("{0}")]
     Params(String),
@@ -107,6 +112,7 @@ impl Failure {
     /// The JSON-RPC code (see the module's table).
     pub const fn code(&self) -> i32 {
         match self {
+            Self::Request(_) => INVALID_REQUEST,
             Self::Params(_) => INVALID_PARAMS,
             Self::UnknownMethod(_) | Self::NoNotifications => METHOD_NOT_FOUND,
             Self::UnknownBlock | Self::UnknownFilter | Self::Server(_) => SERVER,

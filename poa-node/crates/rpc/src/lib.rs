@@ -22,6 +22,7 @@ mod caller;
 mod cancel;
 mod config;
 mod connection;
+mod content_type;
 mod context;
 mod cursor;
 mod debug;

@@ -7,6 +7,10 @@ use aurum_rpc::{Hosts, Limits, NoPeers, Origins, PeerView, PeersApi, Readiness, 
 use prometheus_client::registry::Registry;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_util::sync::CancellationToken;
 
 async fn limited(limits: Limits) -> Server {
@@ -104,13 +108,39 @@ async fn strange_hosts_and_pages_stay_outside() {
     assert_eq!(upgrade("http://bridge.example").await.unwrap().status(), StatusCode::SWITCHING_PROTOCOLS);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_cannot_send_without_asking_first() {
-    // text/plain needs no preflight, so it must not be understood.
-    let server = Server::start(Kit::new(1)).await;
+/// Status and body of a request whose head says `more` about its body.
+async fn post_saying(server: &Server, more: &str) -> (String, Value) {
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId" }).to_string();
-    let response = Client::new().post(server.url()).header("content-type", "text/plain").body(body).send().await;
-    assert_eq!(response.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let mut stream = TcpStream::connect(server.handle.http.unwrap()).await.unwrap();
+    let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    stream.write_all(format!("{head}{more}\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_not_said_to_be_json_is_refused_with_what_to_send() {
+    // A page in a browser sends these without asking first, so they must not be understood.
+    let server = Server::start(Kit::new(1)).await;
+    let cases = [
+        ("", "has no such header"),
+        ("content-type: text/plain\r\n", "says \"text/plain\""),
+        // What `curl -d` sends.
+        ("content-type: application/x-www-form-urlencoded\r\n", "says \"application/x-www-form-urlencoded\""),
+    ];
+    for (header, said) in cases {
+        let (status, refused) = post_saying(&server, header).await;
+        assert_eq!(status, "HTTP/1.1 415 Unsupported Media Type");
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&Value::Null, &json!(-32600)));
+        let message = refused["error"]["message"].as_str().unwrap();
+        assert!(message.contains("\"Content-Type: application/json\"") && message.ends_with(said), "{message}");
+    }
+    for header in ["content-type: application/json;charset=UTF8\r\n", "Content-Type: application/json-rpc\r\n"] {
+        let (status, answer) = post_saying(&server, header).await;
+        assert_eq!((status.as_str(), &answer["result"]), ("HTTP/1.1 200 OK", &json!("0x7ea")), "{header}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,10 +263,7 @@ async fn a_taken_port_is_named() {
 async fn connections_above_the_limit_are_closed_and_places_come_back() {
     let server = limited(Limits { connections: 2, ..Limits::default() }).await;
     let address: SocketAddr = server.handle.http.unwrap();
-    let held = [
-        tokio::net::TcpStream::connect(address).await.unwrap(),
-        tokio::net::TcpStream::connect(address).await.unwrap(),
-    ];
+    let held = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId" }).to_string();
     let post = || Client::new().post(server.url()).header("content-type", "application/json").body(body.clone()).send();
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
