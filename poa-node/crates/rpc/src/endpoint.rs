@@ -11,6 +11,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures::StreamExt as _;
 use jsonrpsee::{
     core::{middleware::RpcServiceBuilder, server::Methods, traits::IdProvider},
     server::{BatchRequestConfig, PingConfig, ServerConfig, StopHandle, TowerServiceBuilder},
@@ -103,13 +104,15 @@ impl IdProvider for HexIds {
 
 /// One HTTP request, or one upgrade to WebSocket.
 pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, mut request: Request) -> Response {
-    if let Some(refusal) = content_type::check(&mut request) {
-        return refusal;
-    }
-    if let Some(refusal) = too_large(&request, rpc.request_bytes) {
-        return refusal;
-    }
+    let refused = content_type::check(&mut request).or_else(|| too_large(&request, rpc.request_bytes));
     let answer = async {
+        if let Some(refusal) = refused {
+            // Who asks before sending has sent nothing.
+            if !request.headers().contains_key(header::EXPECT) {
+                discard(request.into_body(), rpc.request_bytes).await;
+            }
+            return refusal;
+        }
         let request = match &rpc.fast {
             Some(fast) => match fast.answer(request).await {
                 Ok(answer) => return answer,
@@ -130,6 +133,18 @@ pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, mut request: Request) 
     match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
         Ok(response) => response,
         Err(_) => (StatusCode::GATEWAY_TIMEOUT, "The request took too long and was given up.\n").into_response(),
+    }
+}
+
+/// Takes what is left of a refused body, up to four times what a body may have: a client that is still writing when the
+/// connection ends sees that, and no answer.
+async fn discard(body: Body, most: u32) {
+    let (mut rest, mut left) = (body.into_data_stream(), 4 * u64::from(most));
+    while let Some(Ok(bytes)) = rest.next().await {
+        match left.checked_sub(bytes.len() as u64) {
+            Some(fewer) => left = fewer,
+            None => return,
+        }
     }
 }
 
