@@ -6,7 +6,7 @@ mod pool;
 mod run;
 
 pub(super) use self::{dev::*, pool::*, run::*};
-use crate::error::{DENIED, INTERNAL, INVALID_PARAMS, LIMIT, METHOD_NOT_FOUND, SERVER};
+use crate::error::{DENIED, INTERNAL, INVALID_PARAMS, INVALID_REQUEST, LIMIT, METHOD_NOT_FOUND, SERVER};
 
 /// An error that a method can answer.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +27,18 @@ const fn kind(code: i32, messages: &'static [&'static str], when: &'static str) 
 /// Kinds that come together.
 pub(crate) type Group = &'static [ErrorKind];
 
-/// What jsonrpsee answers to what is no JSON, and to what is no request.
+/// What jsonrpsee answers to what is no JSON.
 const PARSE_ERROR: i32 = -32700;
-const INVALID_REQUEST: i32 = -32600;
 
 /// What every method can answer.
 pub(crate) const COMMON: Group = &[
     kind(PARSE_ERROR, &["Parse error"], "The body is no JSON."),
     kind(INVALID_REQUEST, &["Invalid request"], "It is JSON, and no request of JSON-RPC 2.0."),
+    kind(
+        INVALID_REQUEST,
+        &["invalid content type, only application/json is supported: …"],
+        "The body is not said to be JSON; HTTP's status is 415.",
+    ),
     kind(
         METHOD_NOT_FOUND,
         &["the method … does not exist/is not available"],
