@@ -50,8 +50,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Small states take as little as they need. Of a million slots that are changed at random about two thirds have their
-    /// nodes in the memory granted; with an eighth of it each change takes nearly twice the processor time.
+    /// The trie of a million slots fits into the memory granted; small states take what they need.
     fn default() -> Self {
         Self { history: History::Archive, trie_memory: 512 << 20, checkpoint_bytes: 64 << 20, checkpoint_blocks: 1024 }
     }

@@ -22,8 +22,7 @@ const BLOCK_CACHE_SHARD_BITS: i32 = 2;
 /// Filters and indices are cut into blocks of this size, so that a read in a state of millions fetches a few kilobytes of
 /// them and not those of a whole file.
 const METADATA_BLOCK_BYTES: usize = 4 << 10;
-/// Unflushed writes of one table; a full one is flushed. In a state of a million slots that are changed at random, tables of
-/// trie nodes are merged half as often as with a quarter of it.
+/// Unflushed writes of one table; a full one is flushed.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// Unflushed writes of all tables together.
 const ALL_WRITE_BUFFERS_BYTES: usize = 64 << 20;
