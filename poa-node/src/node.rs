@@ -102,8 +102,8 @@ impl fmt::Debug for NodeHandle {
 /// # Errors
 /// [`NodeError`]; nothing runs then.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHandle, NodeError> {
-    let Config { spec, database, last_sealed, resume_sealing, pool, min_gas_price, parallel, sealing, .. } = config;
-    let Config { network, fetch_snapshot, make_snapshots, rpc, dev, .. } = config;
+    let Config { spec, database, last_sealed, resume_sealing, pool, min_gas_price, parallel, storage, .. } = config;
+    let Config { sealing, network, fetch_snapshot, make_snapshots, rpc, dev, .. } = config;
     // If a later part does not start, this ends those that run already.
     let started = shutdown.clone().drop_guard();
     let (fault_sender, faults) = mpsc::channel(1);
@@ -138,7 +138,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
         Shelf::open(path.clone()).map(Arc::new).map_err(|source| NodeError::Folder { path, source })
     };
     let shelf = make_snapshots.as_ref().map(open_shelf).transpose()?;
-    let chain = ChainConfig { spec, path: database, clock: Arc::clone(&clock), pool, min_gas_price, parallel };
+    let chain = ChainConfig { spec, path: database, clock: Arc::clone(&clock), pool, min_gas_price, parallel, storage };
     let chain = blocking(move || Chain::open(chain)).await?;
 
     let signer = sealing.as_ref().map(|sealing| Arc::clone(&sealing.signer));

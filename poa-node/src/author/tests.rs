@@ -7,7 +7,7 @@ use alloy::{
     sol_types::{SolType, SolValue, sol_data},
 };
 use aurum_aura::{AuraSeal, KeySigner, ManualClock, Signer};
-use aurum_chain::{ChainConfig, Imported};
+use aurum_chain::{ChainConfig, Imported, StorageOptions};
 use aurum_evm::calls;
 use aurum_pool::{Origin, PoolConfig};
 use aurum_types::{ChainSpec, Recovered, SealedBlock, Transaction};
@@ -110,6 +110,7 @@ fn open(spec: &Arc<ChainSpec>, folder: &TempDir, clock: &Arc<ManualClock>) -> Ch
         pool: PoolConfig::default(),
         min_gas_price: 0,
         parallel: None,
+        storage: StorageOptions::default(),
     };
     Chain::open(config).unwrap()
 }

@@ -35,6 +35,7 @@ pub(super) fn config(folder: &ChainFolder) -> ChainConfig {
         pool: PoolConfig::default(),
         min_gas_price: 0,
         parallel: folder.parallel,
+        storage: folder.storage,
     }
 }
 

@@ -16,11 +16,11 @@ use super::{
 };
 
 /// Sections of Parity that mean nothing here.
-const IGNORED_SECTIONS: [&str; 10] =
-    ["footprint", "secretstore", "private_tx", "whisper", "stratum", "ui", "dapps", "light", "ipc", "vm"];
+const IGNORED_SECTIONS: [&str; 9] =
+    ["secretstore", "private_tx", "whisper", "stratum", "ui", "dapps", "light", "ipc", "vm"];
 
 /// Keys of Parity that mean nothing here, by section.
-const IGNORED_KEYS: [(&str, &[&str]); 9] = [
+const IGNORED_KEYS: [(&str, &[&str]); 10] = [
     (
         "parity",
         &[
@@ -41,6 +41,22 @@ const IGNORED_KEYS: [(&str, &[&str]); 9] = [
             "no_seal_check",
             "auto_update_delay",
             "auto_update_check_frequency",
+        ],
+    ),
+    (
+        "footprint",
+        &[
+            "tracing",
+            "pruning_memory",
+            "cache_size",
+            "cache_size_db",
+            "cache_size_blocks",
+            "cache_size_queue",
+            "db_compaction",
+            "fast_and_loose",
+            "fat_db",
+            "scale_verifiers",
+            "num_verifiers",
         ],
     ),
     ("account", &["keys_iterations", "disable_hardware_wallet", "fast_unlock", "refresh_time", "enable_account_hints"]),
@@ -127,6 +143,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         Some(_) => Err(format!("[{name}] must be a section")),
     };
     let mut parity = section("parity")?;
+    let mut footprint = section("footprint")?;
     let mut account = section("account")?;
     let mut network = section("network")?;
     let mut snapshots = section("snapshots")?;
@@ -157,6 +174,9 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         strict: parity.parsed("strict")?,
         identity: parity.parsed("identity")?,
         parallel_execution: parity.parsed("parallel_execution")?,
+        pruning: footprint.parsed("pruning")?,
+        pruning_history: footprint.parsed("pruning_history")?,
+        cache_size_state: footprint.parsed("cache_size_state")?,
         engine_signer: mining.parsed("engine_signer")?,
         password: account.parsed("password")?,
         unlock: account.parsed("unlock")?,
@@ -207,7 +227,7 @@ fn parse(text: &str) -> Result<(Options, Vec<String>), String> {
         logging: misc.parsed("logging")?,
         listeners,
     };
-    for section in [parity, account, network, snapshots, rpc, websockets, metrics, mining, misc] {
+    for section in [parity, footprint, account, network, snapshots, rpc, websockets, metrics, mining, misc] {
         warnings.extend(section.unknown());
     }
     for name in root.keys().filter(|name| !IGNORED_SECTIONS.contains(&name.as_str())) {

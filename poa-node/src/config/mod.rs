@@ -17,6 +17,7 @@ use std::{
 
 use alloy::primitives::{Address, Bytes};
 use aurum_aura::Signer;
+use aurum_chain::{History, StorageOptions};
 use aurum_evm::Parallel;
 use aurum_network::{Enode, NetworkConfig, NodeKey};
 use aurum_pool::PoolConfig;
@@ -36,6 +37,9 @@ use crate::{
     snapshots::{FetchSnapshot, MakeSnapshots},
 };
 
+/// Blocks whose states a node that prunes keeps, unless it is told.
+const PRUNING_HISTORY: u64 = 1_024;
+
 /// What a node is started with. Everything is decided here: paths are whole, files are read, the key is unlocked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -53,6 +57,8 @@ pub struct Config {
     pub min_gas_price: u128,
     /// How others' blocks are executed in parallel, if at all.
     pub parallel: Option<Parallel>,
+    /// Which states are kept, and with how much memory.
+    pub storage: StorageOptions,
     /// How blocks are sealed; `None` for an observer.
     pub sealing: Option<Sealing>,
     /// Peers; `None` keeps the node alone.
@@ -175,6 +181,7 @@ impl Config {
             pool: pool(options, Some(places.chain.join("pool.journal"))),
             min_gas_price: options.min_gas_price.unwrap_or(0),
             parallel: parallel(options)?,
+            storage: storage(options)?,
             fetch_snapshot: options
                 .warp
                 .unwrap_or(false)
@@ -211,6 +218,7 @@ impl Config {
             min_gas_price: options.min_gas_price.unwrap_or(0),
             // Nobody else seals there.
             parallel: None,
+            storage: storage(options)?,
             database: chain.join("db"),
             last_sealed: chain.join("last_sealed"),
             resume_sealing: options.resume_sealing.unwrap_or(false),
@@ -241,6 +249,8 @@ pub struct ChainFolder {
     pub database: PathBuf,
     /// How blocks are executed in parallel, if at all.
     pub parallel: Option<Parallel>,
+    /// Which states are kept, and with how much memory.
+    pub storage: StorageOptions,
 }
 
 impl ChainFolder {
@@ -252,7 +262,8 @@ impl ChainFolder {
         let spec = read_spec(options)?;
         aurum_evm::check_rules(&spec)?;
         let folder = Places::of(options, &spec).chain;
-        Ok(Self { spec, database: folder.join("db"), folder, parallel: parallel(options)? })
+        let (parallel, storage) = (parallel(options)?, storage(options)?);
+        Ok(Self { spec, database: folder.join("db"), folder, parallel, storage })
     }
 
     /// Where a database is made before it is put in its place: what is here was interrupted.
@@ -369,6 +380,27 @@ fn parallel(options: &Options) -> Result<Option<Parallel>, ConfigError> {
             reason: "neither off nor a number of threads from 2 on".to_owned(),
         }),
     }
+}
+
+fn storage(options: &Options) -> Result<StorageOptions, ConfigError> {
+    let usual = StorageOptions::default();
+    let history = match options.pruning.as_deref() {
+        None | Some("archive" | "auto") => History::Archive,
+        Some("fast") => History::Last(options.pruning_history.unwrap_or(PRUNING_HISTORY)),
+        Some(other) => {
+            let reason = "neither archive, fast nor auto".to_owned();
+            return Err(ConfigError::Value { flag: "pruning", value: other.to_owned(), reason });
+        }
+    };
+    let trie_memory = match options.cache_size_state {
+        None => usual.trie_memory,
+        Some(mebibytes) => mebibytes.checked_mul(1 << 20).ok_or_else(|| ConfigError::Value {
+            flag: "cache-size-state",
+            value: mebibytes.to_string(),
+            reason: "more than there can be".to_owned(),
+        })?,
+    };
+    Ok(StorageOptions { history, trie_memory, ..usual })
 }
 
 fn make_snapshots(options: &Options, places: &Places) -> Result<Option<MakeSnapshots>, ConfigError> {

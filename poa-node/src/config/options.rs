@@ -89,6 +89,15 @@ options! {
     /// contracts [default: off]
     #[arg(env = "AURUM_PARALLEL_EXECUTION", value_name = "THREADS|off", help_heading = "Chain")]
     parallel_execution: String,
+    /// States that are kept: archive, or auto, keeps all; fast those of the last --pruning-history blocks [default: archive]
+    #[arg(env = "AURUM_PRUNING", value_name = "archive|fast|auto", help_heading = "Chain")]
+    pruning: String,
+    /// Where states are pruned, blocks whose states are kept: at least 128 [default: 1024]
+    #[arg(env = "AURUM_PRUNING_HISTORY", value_name = "BLOCKS", help_heading = "Chain")]
+    pruning_history: u64,
+    /// Most memory for the state trie [default: 512]
+    #[arg(env = "AURUM_CACHE_SIZE_STATE", value_name = "MIB", help_heading = "Chain")]
+    cache_size_state: usize,
 
     /// Authority whose key seals blocks; its keystore file lies in $BASE/keys
     #[arg(env = "AURUM_ENGINE_SIGNER", value_name = "ADDRESS", help_heading = "Sealing")]

@@ -158,14 +158,25 @@ const KEYSTORE: &str = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv"
 
 #[test]
 fn flags_have_one_meaning_each() {
-    <Args as clap::CommandFactory>::command().debug_assert();
+    // What clap itself asserts, it asserts in debug builds only.
+    let mut command = <Args as clap::CommandFactory>::command();
+    command.build();
+    let longs = command.get_arguments().flat_map(|arg| {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        arg.get_long().into_iter().chain(aliases).map(str::to_owned).collect::<Vec<_>>()
+    });
+    let mut seen = std::collections::HashSet::new();
+    for long in longs {
+        assert!(seen.insert(long.clone()), "--{long} twice");
+    }
+    assert!(seen.contains("pruning") && seen.contains("tracing"));
 }
 
 #[test]
 fn flags_of_parity_without_effect_are_named_and_its_older_names_work() {
-    let args = ["poa-node", "--no-warp", "--pruning", "archive", "--rpcport", "7", "--gas-floor-target", "0x7A1200"];
+    let args = ["poa-node", "--no-warp", "--tracing", "on", "--rpcport", "7", "--gas-floor-target", "0x7A1200"];
     let (args, warnings) = Args::parse_from(args).complete().unwrap();
-    assert_eq!(warnings, ["--no-warp has no effect in this node", "--pruning has no effect in this node"]);
+    assert_eq!(warnings, ["--no-warp has no effect in this node", "--tracing has no effect in this node"]);
     assert_eq!((args.options.jsonrpc_port, args.options.gas_floor_target), (Some(7), Some(8_000_000)));
 }
 
@@ -339,4 +350,28 @@ fn blocks_are_executed_in_parallel_only_where_it_is_asked_for() {
     fs::write(&file, "[parity]\nparallel_execution = 4\n").unwrap();
     let (options, warnings) = Options::default().with_file(Some(&file)).unwrap();
     assert_eq!((options.parallel_execution.as_deref(), warnings.len()), (Some("4"), 0));
+}
+
+#[test]
+fn all_states_are_kept_unless_pruning_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = |args: &[&str]| resolve(folder.path(), args).map(|config| config.storage.history);
+    assert_eq!(history(&[]).unwrap(), History::Archive);
+    assert_eq!(history(&["--pruning", "auto", "--pruning-history", "9"]).unwrap(), History::Archive);
+    assert_eq!(history(&["--pruning", "fast"]).unwrap(), History::Last(1_024));
+    assert_eq!(history(&["--pruning=fast", "--pruning-history=5000"]).unwrap(), History::Last(5_000));
+    let error = history(&["--pruning", "light"]).unwrap_err().to_string();
+    assert_eq!(error, "--pruning light: neither archive, fast nor auto");
+
+    let memory = |args: &[&str]| resolve(folder.path(), args).map(|config| config.storage.trie_memory);
+    assert_eq!(memory(&[]).unwrap(), 512 << 20);
+    assert_eq!(memory(&["--cache-size-state", "64"]).unwrap(), 64 << 20);
+    assert!(memory(&[&format!("--cache-size-state={}", usize::MAX)]).is_err());
+
+    let text = "[footprint]\npruning = \"fast\"\npruning_history = 2000\ncache_size_state = 100\nfat_db = \"off\"\n";
+    let file = folder.path().join("node.toml");
+    fs::write(&file, text).unwrap();
+    let (options, warnings) = Options::default().with_file(Some(&file)).unwrap();
+    assert_eq!((options.pruning.as_deref(), options.pruning_history), (Some("fast"), Some(2_000)));
+    assert_eq!((options.cache_size_state, warnings), (Some(100), Vec::new()));
 }

@@ -11,7 +11,7 @@ use std::{
 use alloy::primitives::Keccak256;
 use aurum_aura::{Clock, SystemClock};
 use aurum_chain::{
-    Chain, ChainConfig, Fault,
+    Chain, ChainConfig, Fault, StorageOptions,
     state_snapshot::{SnapshotError, create_snapshot},
 };
 use aurum_network::SnapshotOffer;
@@ -99,6 +99,7 @@ impl Maker {
             pool: PoolConfig::default(),
             min_gas_price: 0,
             parallel: None,
+            storage: StorageOptions::default(),
         };
         let mut out = Digested { out: BufWriter::new(fs::File::create(&path)?), digest: Keccak256::new() };
         let summary = create_snapshot(config, &mut out)?;

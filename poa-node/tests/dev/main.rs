@@ -3,6 +3,7 @@
 
 mod edits;
 mod exports;
+mod pruning;
 mod reference;
 mod snapshots;
 
@@ -17,7 +18,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 async fn start(folder: &Path, block_time: Option<Duration>) -> NodeHandle {
-    let args = <Args as clap::Parser>::parse_from(["poa-node", "--jsonrpc-port", "0", "--ws-port", "0"]);
+    start_with(folder, block_time, &[]).await
+}
+
+async fn start_with(folder: &Path, block_time: Option<Duration>, more: &[&str]) -> NodeHandle {
+    let args = ["poa-node", "--jsonrpc-port", "0", "--ws-port", "0"];
+    let args = <Args as clap::Parser>::parse_from(args.iter().chain(more));
     let config = Config::dev(&args.options, folder, DevConfig { chain_id: 1337, block_time }).unwrap();
     poa_node::run(config, CancellationToken::new()).await.unwrap()
 }

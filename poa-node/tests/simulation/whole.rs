@@ -8,7 +8,7 @@ use alloy::{
     primitives::{B256, Bytes},
 };
 use aurum_aura::{EmptyStepMessage, KeySigner, ManualClock, Signer as _, certificate::VoteDomain};
-use aurum_chain::{Authoring, Chain, ChainConfig, Fault, ImportError, Imported, Invalid};
+use aurum_chain::{Authoring, Chain, ChainConfig, Fault, ImportError, Imported, Invalid, StorageOptions};
 use aurum_contracts::{genesis::VALIDATOR_SET, rights};
 use aurum_evm::BlockEnv;
 use aurum_pool::{Origin, PoolConfig};
@@ -99,6 +99,7 @@ fn start(spec: &Arc<ChainSpec>, key: &Arc<KeySigner>, clock: &Arc<ManualClock>, 
         pool: PoolConfig { journal: Some(folder.join("journal")), ..PoolConfig::default() },
         min_gas_price: 0,
         parallel: None,
+        storage: StorageOptions::default(),
     })
     .expect("the chain opens");
     let sealing =

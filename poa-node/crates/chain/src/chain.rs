@@ -13,6 +13,7 @@ use aurum_aura::{
 };
 use aurum_evm::Parallel;
 use aurum_pool::{Pool, PoolConfig};
+use aurum_storage::Options as StorageOptions;
 use aurum_types::{BlockNumber, ChainSpec, HeaderFormat, Score, SealedBlock};
 use tokio::sync::{broadcast, watch};
 
@@ -36,6 +37,8 @@ pub struct ChainConfig {
     pub min_gas_price: u128,
     /// How blocks that others sealed are executed in parallel; `None` runs their transactions one by one.
     pub parallel: Option<Parallel>,
+    /// Which states are kept, and with how much memory.
+    pub storage: StorageOptions,
 }
 
 /// What an import did.

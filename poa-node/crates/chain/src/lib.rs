@@ -53,7 +53,7 @@ pub use aurum_evm::{
     SimulatedCall, SimulationMode, TraceError, TraceLimits, Which,
 };
 pub use aurum_pool::SubmitError;
-pub use aurum_storage::AccountProof;
+pub use aurum_storage::{AccountProof, History, Options as StorageOptions};
 
 pub use self::{
     authoring::{Authoring, Built},

@@ -33,10 +33,13 @@ pub(crate) struct Opened {
 
 /// Opens the folder of `config`.
 pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
-    let ChainConfig { spec, path, clock, pool, min_gas_price, parallel } = config;
+    let ChainConfig { spec, path, clock, pool, min_gas_price, parallel, storage } = config;
+    // Starts rayon's threads, which are as urgent as whoever needs them first: that must not be a request, which yields to
+    // blocks.
+    let _ = rayon::current_num_threads();
     aurum_evm::check_rules(&spec)?;
     let evm = Evm::new(Arc::clone(&spec)).in_parallel(parallel);
-    let (database, mut writer) = Database::open(&path)?;
+    let (database, mut writer) = Database::open_with(&path, storage)?;
     let genesis = evm.genesis().map_err(ChainError::Genesis)?;
     let header = checked_genesis_header(&spec, &genesis)?;
     let genesis_hash = header.hash_slow();

@@ -8,7 +8,8 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 const NICENESS: i32 = 5;
 
 /// Lets threads that build, import and announce blocks go before the calling one, for the rest of its life: under a flood
-/// of transactions or requests a node must still keep up with the chain. Does nothing where niceness belongs to the whole process.
+/// of transactions or requests a node must still keep up with the chain. Threads that the calling one starts later are as
+/// nice. Does nothing where niceness belongs to the whole process.
 pub fn yield_to_blocks() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {

@@ -148,6 +148,7 @@ fn the_thread_puts_what_comes_before_a_step_into_its_block() {
         pool: PoolConfig::default(),
         min_gas_price: 0,
         parallel: None,
+        storage: StorageOptions::default(),
     };
     let chain = Chain::open(config).unwrap();
     let sealing = Sealing {

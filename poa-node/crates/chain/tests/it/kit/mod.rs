@@ -11,7 +11,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256},
 };
 use aurum_aura::{AuraSeal, KeySigner, ManualClock, Signer, StepSchedule};
-use aurum_chain::{Built, Chain, ChainConfig, Imported};
+use aurum_chain::{Built, Chain, ChainConfig, Imported, StorageOptions};
 use aurum_pool::PoolConfig;
 use aurum_types::{Block, ChainSpec, Header, Recovered, SealedBlock, Step, Transaction};
 use secp256k1::SecretKey;
@@ -107,6 +107,7 @@ impl Kit {
             pool: PoolConfig { journal: Some(path.join("journal")), ..self.pool.clone() },
             min_gas_price: 0,
             parallel: None,
+            storage: StorageOptions::default(),
         }
     }
 
