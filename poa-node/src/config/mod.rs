@@ -37,8 +37,9 @@ use crate::{
     snapshots::{FetchSnapshot, MakeSnapshots},
 };
 
-/// Blocks whose states a node that prunes keeps, unless it is told.
-const PRUNING_HISTORY: u64 = 1_024;
+/// Blocks whose states a node that prunes keeps at least, and unless it is told to keep more: twice as far as a chain can be
+/// unwound for a heavier one while nothing becomes final.
+const PRUNING_HISTORY: u64 = 2_048;
 
 /// What a node is started with. Everything is decided here: paths are whole, files are read, the key is unlocked.
 #[derive(Clone, Debug)]
@@ -386,7 +387,7 @@ fn storage(options: &Options) -> Result<StorageOptions, ConfigError> {
     let usual = StorageOptions::default();
     let history = match options.pruning.as_deref() {
         None | Some("archive" | "auto") => History::Archive,
-        Some("fast") => History::Last(options.pruning_history.unwrap_or(PRUNING_HISTORY)),
+        Some("fast") => History::Last(options.pruning_history.unwrap_or_default().max(PRUNING_HISTORY)),
         Some(other) => {
             let reason = "neither archive, fast nor auto".to_owned();
             return Err(ConfigError::Value { flag: "pruning", value: other.to_owned(), reason });

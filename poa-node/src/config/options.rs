@@ -92,7 +92,7 @@ options! {
     /// States that are kept: archive, or auto, keeps all; fast those of the last --pruning-history blocks [default: archive]
     #[arg(env = "AURUM_PRUNING", value_name = "archive|fast|auto", help_heading = "Chain")]
     pruning: String,
-    /// Where states are pruned, blocks whose states are kept: at least 128 [default: 1024]
+    /// Where states are pruned, blocks whose states are kept; fewer than the default count as that [default: 2048]
     #[arg(env = "AURUM_PRUNING_HISTORY", value_name = "BLOCKS", help_heading = "Chain")]
     pruning_history: u64,
     /// Most memory for the state trie [default: 512]

@@ -358,7 +358,8 @@ fn all_states_are_kept_unless_pruning_is_asked_for() {
     let history = |args: &[&str]| resolve(folder.path(), args).map(|config| config.storage.history);
     assert_eq!(history(&[]).unwrap(), History::Archive);
     assert_eq!(history(&["--pruning", "auto", "--pruning-history", "9"]).unwrap(), History::Archive);
-    assert_eq!(history(&["--pruning", "fast"]).unwrap(), History::Last(1_024));
+    assert_eq!(history(&["--pruning", "fast"]).unwrap(), History::Last(2_048));
+    assert_eq!(history(&["--pruning=fast", "--pruning-history=64"]).unwrap(), History::Last(2_048));
     assert_eq!(history(&["--pruning=fast", "--pruning-history=5000"]).unwrap(), History::Last(5_000));
     let error = history(&["--pruning", "light"]).unwrap_err().to_string();
     assert_eq!(error, "--pruning light: neither archive, fast nor auto");

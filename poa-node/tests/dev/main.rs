@@ -18,14 +18,12 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 async fn start(folder: &Path, block_time: Option<Duration>) -> NodeHandle {
-    start_with(folder, block_time, &[]).await
+    poa_node::run(config(folder, block_time), CancellationToken::new()).await.unwrap()
 }
 
-async fn start_with(folder: &Path, block_time: Option<Duration>, more: &[&str]) -> NodeHandle {
-    let args = ["poa-node", "--jsonrpc-port", "0", "--ws-port", "0"];
-    let args = <Args as clap::Parser>::parse_from(args.iter().chain(more));
-    let config = Config::dev(&args.options, folder, DevConfig { chain_id: 1337, block_time }).unwrap();
-    poa_node::run(config, CancellationToken::new()).await.unwrap()
+fn config(folder: &Path, block_time: Option<Duration>) -> Config {
+    let args = <Args as clap::Parser>::parse_from(["poa-node", "--jsonrpc-port", "0", "--ws-port", "0"]);
+    Config::dev(&args.options, folder, DevConfig { chain_id: 1337, block_time }).unwrap()
 }
 
 /// The answer to one call: `result`, or `error`, which has to be one that the reference names.

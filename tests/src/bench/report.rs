@@ -1,11 +1,6 @@
 //! Records as tables in docs/benchmarks.md and a drawing for each experiment.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -278,24 +273,24 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Rewrites the tables of `docs/benchmarks.md` between their markers and the drawings in `docs/benchmarks/`, for every
-/// experiment in the file of records. Returns which.
+/// experiment in the file of records. Returns which, and what was compared in words.
 ///
 /// # Errors
 /// When a file cannot be read or written, or the page lacks a marker.
-pub fn write(records: &Path, docs: &Path) -> Result<Vec<Experiment>> {
+pub fn write(records: &Path, docs: &Path) -> Result<Vec<(Experiment, Vec<String>)>> {
     let records = Log::read(records)?;
     let page_path = docs.join("benchmarks.md");
     let mut page = fs::read_to_string(&page_path).with_context(|| format!("cannot read {}", page_path.display()))?;
     let drawings = docs.join("benchmarks");
     fs::create_dir_all(&drawings).with_context(|| format!("cannot create {}", drawings.display()))?;
-    let mut written = BTreeSet::new();
+    let mut written = BTreeMap::new();
     for experiment in Experiment::value_variants() {
         let Some(medians) = Medians::newest(*experiment, &records) else { continue };
         let name = experiment.name();
         fs::write(drawings.join(format!("{name}.svg")), medians.chart().svg())?;
         let text = format!("\n{}\n![{name}](benchmarks/{name}.svg)\n", medians.table());
         page = replace(&page, name, &text)?;
-        written.insert(*experiment);
+        written.insert(*experiment, medians.ratios());
     }
     fs::write(&page_path, page).with_context(|| format!("cannot write {}", page_path.display()))?;
     Ok(written.into_iter().collect())

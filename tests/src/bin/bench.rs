@@ -78,8 +78,9 @@ async fn run(verb: Verb) -> Result<()> {
         }
         Verb::Report { records, docs } => {
             let docs = docs.unwrap_or_else(|| tools::repository().join("docs"));
-            for experiment in write_report(&records, &docs)? {
+            for (experiment, ratios) in write_report(&records, &docs)? {
                 println!("{}", experiment.name());
+                ratios.iter().for_each(|ratio| println!("  {}", ratio.replace("**", "")));
             }
             Ok(())
         }

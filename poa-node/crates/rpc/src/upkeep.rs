@@ -53,8 +53,10 @@ async fn read_again(logins: Option<Arc<Logins>>, tls: Option<Tls>, shutdown: Can
             logins.iter().for_each(|logins| logins.refresh());
             tls.iter().for_each(Tls::refresh);
         });
-        if let Err(error) = looked.await {
-            tracing::error!(%error, "files of keys and certificates could not be looked at");
+        match shutdown.run_until_cancelled(looked).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::error!(%error, "files of keys and certificates could not be looked at"),
         }
     }
 }
@@ -81,8 +83,12 @@ async fn end_filters(
             }
             Ok(())
         });
-        if let Err(failure) = swept.await {
-            tracing::warn!(%failure, "filters of lost readers were not ended; they cannot be polled either");
+        match shutdown.run_until_cancelled(swept).await {
+            None => return,
+            Some(Ok(())) => {}
+            Some(Err(failure)) => {
+                tracing::warn!(%failure, "filters of lost readers were not ended; they cannot be polled either");
+            }
         }
     }
 }

@@ -21,8 +21,9 @@ use crate::{
 
 /// Engine snapshots are kept for tips this many blocks back: as far as the chain can be unwound.
 pub(crate) const KEPT_ENGINES: u64 = 1024;
-/// Most blocks whose history one call to [`Writer::advance`] deletes, so that turning pruning on does not stall it.
-const PRUNED_AT_ONCE: u64 = 1024;
+/// Blocks whose history one call to [`Writer::advance`] deletes besides twice as many as it adds: history that was kept
+/// before pruning was turned on goes little by little, since a block may have written hundreds of thousands of keys.
+const PRUNED_AT_ONCE: u64 = 4;
 
 /// Everything that changes the database. There is one per open database.
 #[derive(Debug)]
@@ -294,7 +295,8 @@ impl Writer {
         // The records of blocks above the old tip are still in this batch.
         // The records of blocks above the check-point bring its trie to the tip.
         let saved = self.core.overlay().trie().saved;
-        let raised = wanted.min(old.number).min(saved).min(floor + PRUNED_AT_ONCE);
+        let most = PRUNED_AT_ONCE + 2 * tip.number.saturating_sub(old.number);
+        let raised = wanted.min(old.number).min(saved).min(floor + most);
         if raised <= floor {
             return Ok(());
         }

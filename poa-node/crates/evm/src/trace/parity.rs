@@ -66,6 +66,7 @@ impl Evm {
         let mut after = None;
         let mut found = Vec::new();
         for ParityCall { request, types } in calls {
+            limits.check()?;
             let prepared = self.prepare_on(Arc::clone(state), env, request, after.take())?;
             let make = || Ok(inspector(types, limits));
             let (results, state) = prepared.traced(request.gas, limits, make, |seen| results(seen, types))?;

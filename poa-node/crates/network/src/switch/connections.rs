@@ -222,6 +222,7 @@ impl Switch {
                     && let Some(state) = self.peers.get_mut(&peer)
                 {
                     state.close_at = Some(Instant::now() + LAST_WORDS);
+                    self.tick_soon();
                 }
             }
             request_response::Event::Message { peer, message: Message::Response { response, .. }, .. } => {
@@ -229,6 +230,7 @@ impl Switch {
                     self.enter(peer);
                 } else if let Some(state) = self.peers.get_mut(&peer) {
                     state.close_at = Some(Instant::now() + LAST_WORDS);
+                    self.tick_soon();
                 }
             }
             request_response::Event::OutboundFailure { peer, error, .. }
@@ -298,5 +300,6 @@ impl Switch {
         self.reserved.connected(&peer);
         self.parts.wake_sync.notify_one();
         self.offer_all(peer);
+        self.tick_soon();
     }
 }

@@ -143,7 +143,12 @@ impl Switch {
         if self.flush_at.is_none() && self.peers.values().any(|state| state.txs.has_whole()) {
             self.flush_at = Some(now + GATHER);
         }
-        self.tick_at = self.tick_at.min(now + TICK);
+        self.tick_soon();
+    }
+
+    /// Something waits for a tick: a calm one would be late.
+    pub(super) fn tick_soon(&mut self) {
+        self.tick_at = self.tick_at.min(tokio::time::Instant::now() + TICK);
     }
 
     /// Sends what waits in full, as far as peers have acknowledged what came before.
