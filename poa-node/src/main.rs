@@ -10,8 +10,9 @@ use poa_node::{
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// Serves RocksDB too. Blocks make short-lived allocations on many threads; the system's allocator keeps several times as
-/// much of them after a million transactions.
+/// Blocks make short-lived allocations on many threads, of which the system's allocator keeps several times as much after a
+/// million transactions. RocksDB and other foreign code stay with the system's: replaced for them too, it would come to
+/// life inside of whatever a preloaded library does first.
 #[cfg(all(unix, not(target_env = "musl")))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
