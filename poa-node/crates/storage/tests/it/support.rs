@@ -39,14 +39,29 @@ pub(crate) fn options(seed: u64) -> Options {
     }
 }
 
-/// The files as a process that is killed now leaves them.
+/// The files as a process that is killed now leaves them. RocksDB goes on meanwhile: if it deletes one of the files that
+/// were listed, the copy is of no moment and made anew.
 pub(crate) fn crash_copy(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).expect("readable") {
-        let entry = entry.expect("readable");
-        if entry.file_name() != "LOCK" {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    loop {
+        match try_copy(from, to) {
+            Ok(()) => return,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                std::fs::remove_dir_all(to).expect("removed");
+                std::fs::create_dir(to).expect("made");
+            }
+            Err(error) => panic!("{error}"),
         }
     }
+}
+
+fn try_copy(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_name() != "LOCK" {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Ten addresses, so that blocks meet each other's writes.
