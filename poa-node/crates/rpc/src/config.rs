@@ -198,9 +198,10 @@ impl Apis {
         Self(NAMESPACES.into_iter().collect())
     }
 
-    /// Whether `method` (`eth_call`) is in a served namespace.
+    /// Whether `method` (`eth_call`) is in a served namespace; what Otterscan asks by Erigon's name is in `ots`.
     pub fn serves(&self, method: &str) -> bool {
-        method.split_once(['_', '.']).is_some_and(|(namespace, _)| self.0.contains(namespace))
+        let namespace = method.split_once(['_', '.']).map(|(namespace, _)| namespace);
+        namespace.is_some_and(|namespace| self.0.contains(if namespace == "erigon" { "ots" } else { namespace }))
     }
 
     /// The served namespaces in order.
@@ -347,7 +348,7 @@ mod tests {
         let apis: Apis = "web3,eth,pubsub,net,parity,parity_pubsub,traces,rpc".parse().unwrap();
         assert!(apis.serves("eth_call") && apis.serves("rpc_modules"));
         assert!(!apis.serves("txpool_status") && !apis.serves("evm_mine") && !apis.serves("call"));
-        assert!(apis.serves("trace_block"));
+        assert!(apis.serves("trace_block") && !apis.serves("erigon_getHeaderByNumber"));
         let apis: Apis = "all,-debug".parse().unwrap();
         assert!(apis.serves("evm_mine") && !apis.serves("debug_getRawBlock"));
         assert!("web3,ethh".parse::<Apis>().is_err());

@@ -8,11 +8,12 @@ use aurum_chain::{Grant, Read, View, Which, view::BlockView};
 use jsonrpsee::core::RegisterMethodError;
 use serde_json::{Value, json};
 
+use super::number::OrNumber;
 use crate::{
     context::Context,
     debug::limits,
     error::{Answer, Failure},
-    json::{BlockJson, ReceiptJson},
+    json::{BlockJson, HeaderJson, ReceiptJson},
     methods::Registrar,
 };
 
@@ -20,17 +21,32 @@ use crate::{
 const API_LEVEL: u64 = 8;
 
 pub(super) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
+    methods.add("erigon_getHeaderByNumber", header)?;
     methods.add("ots_getApiLevel", api_level)?;
     methods.add_long("ots_getBlockDetails", by_number)?;
     methods.add_long("ots_getBlockDetailsByHash", by_hash)?;
     methods.add("ots_getBlockTransactions", transactions)
 }
 
+/// Otterscan's first question: a node that does not answer it is none it works with.
+fn header(
+    context: &Context,
+    grant: &Grant<Read>,
+    (OrNumber(number),): (OrNumber<BlockNumberOrTag>,),
+) -> Answer<Option<HeaderJson>> {
+    let header = context.view(grant).header(number.into())?;
+    Ok(header.map(|(hash, header)| HeaderJson::new(hash, &header)))
+}
+
 fn api_level(_: &Context, _: &Grant<Read>, (): ()) -> Answer<u64> {
     Ok(API_LEVEL)
 }
 
-fn by_number(context: &Context, grant: &Grant<Read>, (number,): (BlockNumberOrTag,)) -> Answer<Option<Value>> {
+fn by_number(
+    context: &Context,
+    grant: &Grant<Read>,
+    (OrNumber(number),): (OrNumber<BlockNumberOrTag>,),
+) -> Answer<Option<Value>> {
     details(context, &context.view(grant), number.into())
 }
 
@@ -77,7 +93,7 @@ fn block_json(view: &View, block: &BlockView, full: bool) -> Answer<Value> {
 fn transactions(
     context: &Context,
     grant: &Grant<Read>,
-    (number, page, size): (BlockNumberOrTag, usize, usize),
+    (OrNumber(number), page, size): (OrNumber<BlockNumberOrTag>, usize, usize),
 ) -> Answer<Option<Value>> {
     let view = context.view(grant);
     let Some(block) = view.block(number.into())? else { return Ok(None) };

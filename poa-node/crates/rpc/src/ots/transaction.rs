@@ -9,6 +9,7 @@ use aurum_chain::{Grant, Read, Which};
 use jsonrpsee::core::RegisterMethodError;
 use serde::Serialize;
 
+use super::number::OrNumber;
 use crate::{
     context::Context,
     debug::{limits, locate},
@@ -23,8 +24,13 @@ pub(super) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
     methods.add_long("ots_traceTransaction", trace)
 }
 
-fn has_code(context: &Context, grant: &Grant<Read>, (address, id): (Address, Option<BlockId>)) -> Answer<bool> {
-    let state = context.view(grant).state(id.unwrap_or_default())?.ok_or(Failure::UnknownBlock)?;
+fn has_code(
+    context: &Context,
+    grant: &Grant<Read>,
+    (address, id): (Address, Option<OrNumber<BlockId>>),
+) -> Answer<bool> {
+    let id = id.map(|OrNumber(id)| id).unwrap_or_default();
+    let state = context.view(grant).state(id)?.ok_or(Failure::UnknownBlock)?;
     Ok(!state.code(address)?.is_empty())
 }
 

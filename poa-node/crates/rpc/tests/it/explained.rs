@@ -85,6 +85,19 @@ async fn otterscan_sees_blocks_pages_and_insides() {
     let hash = details["block"]["hash"].clone();
     assert_eq!(server.ok("ots_getBlockDetailsByHash", json!([hash])).await, details);
 
+    // Its first question, with the numbers it asks for, and that of some versions; then what it asks of block 3 in numbers.
+    for (asked, usual) in [(json!(0), "0x0"), (json!("latest"), "latest")] {
+        let header = server.ok("erigon_getHeaderByNumber", json!([asked])).await;
+        assert_eq!(header, server.ok("eth_getHeaderByNumber", json!([usual])).await);
+        assert!(header["hash"].is_string(), "{header}");
+    }
+    assert_eq!(server.ok("ots_getBlockDetails", json!([3])).await, details);
+    let page = server.ok("ots_getBlockTransactions", json!([3, 0, 25])).await;
+    assert_eq!(page, server.ok("ots_getBlockTransactions", json!(["0x3", 0, 25])).await);
+    assert_eq!(page["fullblock"]["transactions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(server.ok("ots_hasCode", json!([logger, 3])).await, true);
+    assert_eq!(server.ok("ots_hasCode", json!([logger, 0])).await, false);
+
     // The last page comes first.
     let page = server.ok("ots_getBlockTransactions", json!(["0x3", 0, 1])).await;
     assert_eq!(page["fullblock"]["transactions"][0]["hash"], json!(bad.tx_hash()));

@@ -8,6 +8,15 @@ pub(super) const SECTION: Section = Section {
     text: "What Otterscan asks.",
     methods: &[
         Method {
+            name: "erigon_getHeaderByNumber",
+            params: &[("number", "Number|Tag")],
+            result: "Object|null",
+            text: "eth_getHeaderByNumber, by which Otterscan knows its nodes. Served with `ots`.",
+            errors: &[errors::TAG],
+            like: Otterscan,
+            dev: false,
+        },
+        Method {
             name: "ots_getApiLevel",
             params: &[],
             result: "Number",
@@ -18,7 +27,7 @@ pub(super) const SECTION: Section = Section {
         },
         Method {
             name: "ots_getBlockDetails",
-            params: &[("number", "Tag")],
+            params: &[("number", "Number|Tag")],
             result: "Object|null",
             text: "A block without transactions, with issuance and fees.",
             errors: &[errors::TAG, errors::STATE, errors::TRACE_TIME, errors::TRACE_SIZE],
@@ -36,7 +45,7 @@ pub(super) const SECTION: Section = Section {
         },
         Method {
             name: "ots_getBlockTransactions",
-            params: &[("number", "Tag"), ("page", "Number"), ("size", "Number")],
+            params: &[("number", "Number|Tag"), ("page", "Number"), ("size", "Number")],
             result: "Object|null",
             text: "A page of a block's transactions with receipts, the last page first.",
             errors: &[errors::TAG],
@@ -81,7 +90,7 @@ pub(super) const SECTION: Section = Section {
         },
         Method {
             name: "ots_hasCode",
-            params: &[("address", "Address"), ("block?", "Block")],
+            params: &[("address", "Address"), ("block?", "Number|Block")],
             result: "Boolean",
             text: "Whether an account has code.",
             errors: &[errors::BLOCK, errors::UNKNOWN, errors::STATE],

@@ -165,10 +165,11 @@ async fn traces(asker: &mut Asker<'_>, world: &World) {
 
 async fn otterscan(asker: &mut Asker<'_>, world: &World) {
     let sent = world.hash(2, 0);
+    asker.ask("erigon_getHeaderByNumber", json!(["latest"])).await;
     asker.ask("ots_getApiLevel", json!([])).await;
-    asker.ask("ots_getBlockDetails", json!(["0x4"])).await;
+    asker.ask("ots_getBlockDetails", json!([4])).await;
     asker.ask("ots_getBlockDetailsByHash", json!([world.blocks[1].hash()])).await;
-    asker.ask("ots_getBlockTransactions", json!(["0x2", 0, 1])).await;
+    asker.ask("ots_getBlockTransactions", json!([2, 0, 1])).await;
     asker.ask("ots_getContractCreator", json!([world.token])).await;
     asker.ask("ots_getInternalOperations", json!([sent])).await;
     asker.ask("ots_getTransactionBySenderAndNonce", json!([world.owner, 1])).await;

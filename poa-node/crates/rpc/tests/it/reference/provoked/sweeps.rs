@@ -10,7 +10,8 @@ use crate::reference::world::At;
 struct Request {
     method: String,
     params: Vec<Value>,
-    kinds: Vec<String>,
+    /// Of each place.
+    kinds: Vec<Vec<String>>,
 }
 
 impl Request {
@@ -24,7 +25,8 @@ impl Request {
 
     /// Places of parameters of a kind.
     fn places(&self, kinds: &[&str]) -> Vec<usize> {
-        (0..self.kinds.len()).filter(|place| kinds.contains(&self.kinds[*place].as_str())).collect()
+        let is = |place: &usize| self.kinds[*place].iter().any(|kind| kinds.contains(&kind.as_str()));
+        (0..self.kinds.len()).filter(is).collect()
     }
 }
 
@@ -38,11 +40,15 @@ fn requests() -> Vec<Request> {
         let name = example["method"].as_str().unwrap();
         let method = methods.iter().find(|method| method["name"] == name).unwrap();
         let params = method["params"].as_array().unwrap();
-        let kind = |param: &Value| param["schema"]["title"].as_str().unwrap_or_default().to_owned();
+        let title = |schema: &Value| schema["title"].as_str().unwrap_or_default().to_owned();
+        let kinds = |param: &Value| match param["schema"]["oneOf"].as_array() {
+            Some(either) => either.iter().map(title).collect(),
+            None => vec![title(&param["schema"])],
+        };
         Request {
             method: name.to_owned(),
             params: example["params"].as_array().unwrap().clone(),
-            kinds: params.iter().map(kind).collect(),
+            kinds: params.iter().map(kinds).collect(),
         }
     };
     let changes = |example: &Value| example["method"] == "eth_sendRawTransaction";
@@ -63,14 +69,13 @@ pub async fn run(provoked: &mut Provoked, chains: &Chains) {
                 asked(provoked, at, request, &request.with(place, &json!(tag))).await;
             }
             asked(provoked, restored, request, &request.with(place, &json!("0x2"))).await;
-            refused(
-                provoked,
-                &immediate.at,
-                request,
-                &request.with(place, &json!("finalized")),
-                "there is no finality",
-            )
-            .await;
+            let finalized = request.with(place, &json!("finalized"));
+            // Certificates have a finality of their own.
+            if request.method == "finality_getCertificate" {
+                asked(provoked, &immediate.at, request, &finalized).await;
+            } else {
+                refused(provoked, &immediate.at, request, &finalized, "there is no finality").await;
+            }
         }
         for place in request.places(&["Block"]) {
             refused(provoked, at, request, &request.with(place, &lost), "hash 0x").await;
