@@ -14,6 +14,7 @@ use crate::{
     finality::FinalityApi,
     metrics::RpcMetrics,
     peers::PeersApi,
+    perm::HeadGrantors,
     sealing::SealingApi,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) started_at: BlockNumber,
     /// Longest step of the chain.
     step: Duration,
+    /// Who can grant rights.
+    grantors: HeadGrantors,
 }
 
 /// What a [`Context`] is made of besides the gate: what a listener shares with the others, and what is its own.
@@ -82,6 +85,7 @@ impl Context {
             instance: B256::random(),
             started_at,
             step: Duration::from_secs(step),
+            grantors: HeadGrantors::default(),
         }
     }
 
@@ -106,14 +110,19 @@ impl Context {
         pooled.map(|pooled| pooled.map_err(|error| self.refusal(error))).collect()
     }
 
-    /// What is full now has room after the next block.
+    /// What is full now has room after the next block; what is denied says who can grant it, to everybody: whoever may not
+    /// read the chain has to know whom to ask.
     fn refusal(&self, error: SubmitError) -> Failure {
-        Failure::from(error).or_retry_after(self.step)
+        let failure = Failure::from(error).or_retry_after(self.step);
+        failure.with_grantors(|contract| {
+            let grant = self.gate.grant_read(&Identity::Local).ok()?;
+            self.grantors.of(&self.gate.view(&grant), contract)
+        })
     }
 
     /// Counts a refused transaction, if it is counted by its reason.
     pub(crate) fn note_refusal(&self, failure: &Failure) {
-        if let Failure::NotPermitted(denied) = failure {
+        if let Failure::NotPermitted { denied, .. } = failure {
             self.metrics.permission_denied(&denied.reason);
         }
     }

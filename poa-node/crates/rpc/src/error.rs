@@ -13,16 +13,16 @@
 //! | −40100 | the caller may not do this here |
 //! | −38010 … −38026 | `eth_simulateV1`: what no block can hold (execution-apis) |
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use alloy::primitives::{Bytes, U64};
+use alloy::primitives::{Address, Bytes, U64};
 use aurum_chain::{Denied as AccessDenied, ReadError, SubmitError, TraceError};
 use aurum_pool::{Denied, PoolError, Refusal};
 use aurum_types::TransactionError;
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
 
-use crate::{revert::revert_message, rights};
+use crate::{perm::Grantors, revert::revert_message, rights};
 
 /// Not a request.
 pub(crate) const INVALID_REQUEST: i32 = -32600;
@@ -71,8 +71,13 @@ pub enum Failure {
     #[error("{0}")]
     Server(String),
     /// The sender has no right for this transaction.
-    #[error("{0}")]
-    NotPermitted(Box<Denied>),
+    #[error("{denied}")]
+    NotPermitted {
+        /// What is missing.
+        denied: Box<Denied>,
+        /// Who can grant it, where the contract tells.
+        grantors: Option<Arc<Grantors>>,
+    },
     /// A limit of this node: what, and how much.
     #[error("{0}")]
     Limit(String),
@@ -117,7 +122,7 @@ impl Failure {
             Self::UnknownMethod(_) | Self::NoNotifications => METHOD_NOT_FOUND,
             Self::UnknownBlock | Self::UnknownFilter | Self::Server(_) => SERVER,
             Self::Reverted(_) => REVERTED,
-            Self::NotPermitted(_) => NOT_PERMITTED,
+            Self::NotPermitted { .. } => NOT_PERMITTED,
             Self::Limit(_) | Self::Busy { .. } => LIMIT,
             Self::Denied(_) | Self::Login { .. } => DENIED,
             Self::Simulation(code, _) => *code,
@@ -133,10 +138,18 @@ impl Failure {
         self
     }
 
+    /// The same, with who can grant what a denied transaction lacks, as far as `find` tells for the contract that denied it.
+    pub(crate) fn with_grantors(mut self, find: impl FnOnce(Address) -> Option<Arc<Grantors>>) -> Self {
+        if let Self::NotPermitted { denied, grantors } = &mut self {
+            *grantors = find(denied.contract);
+        }
+        self
+    }
+
     fn data(&self) -> Option<Value> {
         match self {
             Self::Reverted(output) => Some(json!(output)),
-            Self::NotPermitted(denied) => Some(denied_data(denied)),
+            Self::NotPermitted { denied, grantors } => Some(denied_data(denied, grantors.as_deref())),
             Self::Busy { reason, retry_after, .. } => Some(busy_data(reason, *retry_after)),
             Self::Login { reason, .. } => Some(json!({ "reason": reason, "needed": "login" })),
             Self::Denied(denied) => Some(json!({
@@ -150,15 +163,20 @@ impl Failure {
     }
 }
 
-/// `data` of −32010: `{"reason":"CREATE_DENIED","needed":"create","have":["basic","call"],"contract":"0x…","block":123}`.
-pub(crate) fn denied_data(denied: &Denied) -> Value {
-    json!({
+/// `data` of −32010: `{"reason":"CREATE_DENIED","needed":"create","have":["basic","call"],"contract":"0x…","block":123,
+/// "grantors":{"contract":"0x…","admins":["0x…"],"threshold":1}}`, the last only where it is known.
+fn denied_data(denied: &Denied, grantors: Option<&Grantors>) -> Value {
+    let mut data = json!({
         "reason": denied.reason,
         "needed": rights::names(denied.needed).join("|"),
         "have": rights::names(denied.have),
         "contract": denied.contract,
         "block": denied.block,
-    })
+    });
+    if let Some(grantors) = grantors {
+        data["grantors"] = json!(grantors);
+    }
+    data
 }
 
 /// `data` of −32005 where it passes: `{"reason":"POOL_FULL","retryAfterMs":1000}`, the time only where it can be told.
@@ -245,7 +263,7 @@ impl From<TransactionError> for Failure {
 impl From<PoolError> for Failure {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Refused(Refusal::NotPermitted(denied)) => Self::NotPermitted(denied),
+            PoolError::Refused(Refusal::NotPermitted(denied)) => Self::NotPermitted { denied, grantors: None },
             full @ PoolError::Full { .. } => {
                 Self::Busy { message: full.to_string(), reason: "POOL_FULL", retry_after: None }
             }
@@ -260,7 +278,7 @@ impl From<PoolError> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use alloy::primitives::{Address, B256, address};
     use aurum_chain::{ReadError, SubmitError};
@@ -270,6 +288,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::Failure;
+    use crate::perm::Grantors;
 
     #[test]
     fn every_refusal_has_the_code_and_words_clients_match() {
@@ -331,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_right_says_what_is_needed_and_what_is_there() {
+    fn a_refused_right_says_what_is_needed_what_is_there_and_who_can_grant_it() {
         let denied = Denied {
             explanation: "no".to_owned(),
             reason: "CREATE_DENIED".to_owned(),
@@ -340,17 +359,23 @@ mod tests {
             contract: Address::ZERO,
             block: 7,
         };
-        let error = ErrorObjectOwned::from(Failure::NotPermitted(Box::new(denied)));
-        let data: Value = serde_json::from_str(error.data().unwrap().get()).unwrap();
-        assert_eq!(
-            data,
-            json!({
-                "reason": "CREATE_DENIED",
-                "needed": "create",
-                "have": ["basic", "call", "read"],
-                "contract": "0x0000000000000000000000000000000000000000",
-                "block": 7,
-            })
-        );
+        let grantors = Grantors { contract: Address::ZERO, admins: vec![Address::repeat_byte(1)], threshold: 1 };
+        let failure = Failure::from(PoolError::from(Refusal::NotPermitted(Box::new(denied))));
+        let known = failure.clone().with_grantors(|_| Some(Arc::new(grantors)));
+        let data = |failure: &Failure| -> Value {
+            let error = ErrorObjectOwned::from(failure.clone());
+            serde_json::from_str(error.data().unwrap().get()).unwrap()
+        };
+        let zero = "0x0000000000000000000000000000000000000000";
+        let mut expected = json!({
+            "reason": "CREATE_DENIED",
+            "needed": "create",
+            "have": ["basic", "call", "read"],
+            "contract": zero,
+            "block": 7,
+        });
+        assert_eq!(data(&failure), expected);
+        expected["grantors"] = json!({ "contract": zero, "admins": [Address::repeat_byte(1)], "threshold": 1 });
+        assert_eq!(data(&known), expected);
     }
 }

@@ -33,8 +33,8 @@ use crate::{caller::Caller, context::Context, error::Answer, intake::Intake, met
 pub(crate) const METHOD: &str = "eth_sendRawTransaction";
 /// Longest id that is taken; JSON, so quotes count.
 const MAX_ID: usize = 64;
-/// More than an answer takes: envelope, id, and the longest refusal.
-const MAX_ANSWER: usize = 2048;
+/// More than an answer takes: envelope, id, and the longest refusal, that of a right with all who can grant it.
+const MAX_ANSWER: usize = 4096;
 
 /// One entry of a body.
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ mod transaction;
 
 use jsonrpsee::core::RegisterMethodError;
 
+pub(crate) use self::grantors::{Grantors, HeadGrantors};
 use crate::methods::Registrar;
 
 pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {

@@ -44,7 +44,7 @@ fn permissions(
 }
 
 /// The contract that decides about children of `block`.
-fn contract(view: &View, block: u64) -> Option<Address> {
+pub(super) fn contract(view: &View, block: u64) -> Option<Address> {
     let params = &view.spec().params;
     let decides = block.saturating_add(1) >= params.transaction_permission_contract_transition;
     params.transaction_permission_contract.filter(|_| decides)

@@ -16,6 +16,7 @@ use aurum_types::Recovered;
 use jsonrpsee::core::RegisterMethodError;
 use serde::Serialize;
 
+use super::{grantors::Grantors, rules::contract};
 use crate::{
     context::Context,
     debug::{limits, locate},
@@ -23,6 +24,9 @@ use crate::{
     methods::Registrar,
     revert::revert_message,
 };
+
+/// How the refusal of a transaction begins that its sender has no right for (OpenEthereum's words).
+const DENIED: &str = "Transaction is not permitted.";
 
 pub(super) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodError> {
     methods.add_long("perm_whyTransaction", why)
@@ -68,6 +72,9 @@ struct WhyJson {
     block_number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_by: Option<B256>,
+    /// Who can grant the right that is missing, where the contract tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grantors: Option<Grantors>,
     /// What the transaction failed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     revert_data: Option<Bytes>,
@@ -87,6 +94,7 @@ impl WhyJson {
             next_nonce: None,
             block_number: None,
             replaced_by: None,
+            grantors: None,
             revert_data: None,
             failed_in: None,
         }
@@ -101,7 +109,7 @@ fn why(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<WhyJs
     if let Some(TransactionView { transaction, .. }) = view.transaction(hash)? {
         return waiting(&view, hash, &transaction);
     }
-    Ok(view.pool().departure(hash).map_or_else(|| unknown(hash), |departure| gone(hash, departure)))
+    Ok(view.pool().departure(hash).map_or_else(|| unknown(hash), |departure| gone(&view, hash, departure)))
 }
 
 fn unknown(hash: B256) -> WhyJson {
@@ -110,7 +118,18 @@ fn unknown(hash: B256) -> WhyJson {
     WhyJson::new(hash, Status::Unknown, explanation.to_owned())
 }
 
-fn gone(hash: B256, departure: Departure) -> WhyJson {
+/// As the contract says now; `None` also where its state cannot be read.
+fn grantors(view: &View, contract: Address) -> Option<Grantors> {
+    Grantors::of(view, BlockId::latest(), contract).unwrap_or_default()
+}
+
+fn gone(view: &View, hash: B256, departure: Departure) -> WhyJson {
+    let grantors = match &departure {
+        Departure::Refused(reason) | Departure::NoLongerAdmitted(reason) if reason.starts_with(DENIED) => {
+            contract(view, view.head().latest.number).and_then(|contract| grantors(view, contract))
+        }
+        _ => None,
+    };
     let (status, explanation, replaced_by) = match departure {
         Departure::Refused(reason) => {
             (Status::Refused, format!("This node refused it when it came: {reason}"), None)
@@ -134,7 +153,7 @@ fn gone(hash: B256, departure: Departure) -> WhyJson {
         }
         Departure::Removed(reason) => (Status::Dropped, format!("It was taken out of the pool: {reason}"), None),
     };
-    WhyJson { replaced_by, ..WhyJson::new(hash, status, explanation) }
+    WhyJson { replaced_by, grantors, ..WhyJson::new(hash, status, explanation) }
 }
 
 /// What it waits for.
@@ -144,9 +163,11 @@ fn waiting(view: &View, hash: B256, transaction: &Recovered<aurum_types::Transac
     let pooled = view.pool().next_nonce(from).unwrap_or(next);
     let base_fee = view.next_base_fee().map(u128::from).filter(|_| !view.spec().params.gas_free);
     let denial = view.permission(BlockId::latest(), &PermissionRequest::of(from, tx))?.err();
+    let mut granted_by = None;
     let (status, explanation) = if tx.nonce() > pooled {
         (Status::Queued, format!("It waits for nonce {pooled} of {from}, which no transaction here has."))
     } else if let Some(denial) = denial {
+        granted_by = grantors(view, denial.contract);
         (Status::Queued, denial.to_string())
     } else if let Some(base_fee) =
         base_fee.filter(|base_fee| tx.max_fee_per_gas() < *base_fee && tx.max_fee_per_gas() != 0)
@@ -160,7 +181,7 @@ fn waiting(view: &View, hash: B256, transaction: &Recovered<aurum_types::Transac
         (Status::Pending, "Nothing keeps it: it waits for the next block.".to_owned())
     };
     let why = WhyJson::new(hash, status, explanation);
-    Ok(WhyJson { from: Some(from), nonce: Some(tx.nonce()), next_nonce: Some(next), ..why })
+    Ok(WhyJson { from: Some(from), nonce: Some(tx.nonce()), next_nonce: Some(next), grantors: granted_by, ..why })
 }
 
 /// How it ended, with the reason where it failed.

@@ -9,7 +9,7 @@ use aurum_types::Transaction;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Server,
+    Server, Threshold, council,
     kit::{Kit, key, transaction, transfer},
     logger, reverter, store,
 };
@@ -132,60 +132,70 @@ async fn otterscan_sees_blocks_pages_and_insides() {
     assert_eq!(of_logger["lastPage"], true);
 }
 
-/// A permission contract of the first interface, where everybody has `mask`, that says who can change it.
-fn council(mask: u8, admins: &[Address], threshold: u64) -> Vec<u8> {
-    use alloy::{
-        primitives::{U256, keccak256},
-        sol_types::SolValue,
-    };
-    let selector = |signature: &str| keccak256(signature)[..4].to_vec();
-    let answers = [
-        (selector("admins()"), (admins.to_vec(),).abi_encode_params()),
-        (selector("threshold()"), U256::from(threshold).abi_encode()),
-    ];
-    // Each question jumps to what copies its answer from behind the code; contractVersion() reverts; the rest is the mask.
-    let (test_len, copy_len, rest_len) = (16, 16, 10);
-    let ends = test_len * 3 + rest_len;
-    let data = ends + copy_len * 2 + 6;
-    let two = |n: usize| u16::try_from(n).unwrap().to_be_bytes().to_vec();
-    let test = |selector: &[u8], to: usize| {
-        [&[0x60, 0, 0x35, 0x60, 0xe0, 0x1c, 0x63], selector, &[0x14, 0x61], &two(to), &[0x57]].concat()
-    };
-    let mut code = Vec::new();
-    for (index, (selector, _)) in answers.iter().enumerate() {
-        code.extend(test(selector, ends + index * copy_len));
-    }
-    code.extend(test(&selector("contractVersion()"), ends + copy_len * 2));
-    code.extend([0x60, mask, 0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3]);
-    let mut from = data;
-    for (_, answer) in &answers {
-        let len = two(answer.len());
-        code.extend(
-            [&[0x5b, 0x61], len.as_slice(), &[0x61], &two(from), &[0x60, 0, 0x39, 0x61], &len, &[0x60, 0, 0xf3]]
-                .concat(),
-        );
-        from += answer.len();
-    }
-    code.extend([0x5b, 0x60, 0, 0x60, 0, 0xfd]);
-    code.extend(answers.into_iter().flat_map(|(_, answer)| answer));
-    code
+/// A chain whose permission contract lets everybody call and send, and says that these can change that.
+fn kit_with_council(admins: &[Address], threshold: Threshold) -> (Kit, Address) {
+    let contract = Address::repeat_byte(0xee);
+    let kit = Kit::with(1, |spec| {
+        spec["params"]["transactionPermissionContract"] = json!(contract);
+        let code = Bytes::from(council(3, admins, threshold));
+        spec["accounts"][contract.to_string()] = json!({ "balance": "0", "code": code });
+    });
+    (kit, contract)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_says_who_can_grant_the_right_where_the_contract_tells() {
-    let contract = Address::repeat_byte(0xee);
     let admins = [Address::repeat_byte(1), Address::repeat_byte(2)];
-    let kit = Kit::with(1, |spec| {
-        spec["params"]["transactionPermissionContract"] = json!(contract);
-        let code = Bytes::from(council(3, &admins, 2));
-        spec["accounts"][contract.to_string()] = json!({ "balance": "0", "code": code });
-    });
+    let (kit, contract) = kit_with_council(&admins, Threshold::Of(2));
     let server = Server::start(kit).await;
     server.mine(&[]);
     let create = json!({ "from": key(0).address(), "data": "0x00" });
     let explained = server.ok("perm_explain", json!([create])).await;
-    assert_eq!(explained["grantors"], json!({ "contract": contract, "admins": admins, "threshold": 2 }));
+    let grantors = json!({ "contract": contract, "admins": admins, "threshold": 2 });
+    assert_eq!(explained["grantors"], grantors);
     assert!(explained["message"].as_str().unwrap().contains("2 of its administrators"), "{explained}");
     let call = json!({ "from": key(0).address(), "to": contract });
     assert!(server.ok("perm_explain", json!([call])).await.get("grantors").is_none());
+
+    let create = transaction(&key(0), 0, TxKind::Create, 0, Bytes::new());
+    let raw = Bytes::from(create.encoded_2718());
+    let refused = server.call("eth_sendRawTransaction", json!([raw])).await.unwrap_err();
+    assert_eq!((&refused["code"], &refused["data"]["grantors"]), (&json!(-32010), &grantors), "{refused}");
+    let why = server.ok("perm_whyTransaction", json!([create.tx_hash()])).await;
+    assert_eq!((&why["status"], &why["grantors"]), (&json!("refused"), &grantors), "{why}");
+    // What was refused for another reason, no right of anybody changes.
+    let poor = transfer(&key(6), 0, Address::ZERO, 2);
+    let raw = Bytes::from(poor.encoded_2718());
+    let refused = server.call("eth_sendRawTransaction", json!([raw])).await.unwrap_err();
+    assert_eq!((&refused["code"], refused.get("data")), (&json!(-32000), None), "{refused}");
+    let why = server.ok("perm_whyTransaction", json!([poor.tx_hash()])).await;
+    assert_eq!((&why["status"], why.get("grantors")), (&json!("refused"), None), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_those_who_can_grant_at_the_head() {
+    let (kit, _) = kit_with_council(&[Address::repeat_byte(1)], Threshold::Height);
+    let server = Server::start(kit).await;
+    for height in 1..4 {
+        server.mine(&[]);
+        // The second answer is of what is kept.
+        for value in 0..2 {
+            let create = transaction(&key(0), 0, TxKind::Create, value, Bytes::new());
+            let raw = Bytes::from(create.encoded_2718());
+            let refused = server.call("eth_sendRawTransaction", json!([raw])).await.unwrap_err();
+            assert_eq!(refused["data"]["grantors"]["threshold"], json!(height), "{refused}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_leaves_out_more_administrators_than_a_council_has() {
+    for (count, told) in [(50, true), (51, false)] {
+        let (kit, _) = kit_with_council(&vec![Address::repeat_byte(1); count], Threshold::Of(1));
+        let server = Server::start(kit).await;
+        server.mine(&[]);
+        let raw = Bytes::from(transaction(&key(0), 0, TxKind::Create, 0, Bytes::new()).encoded_2718());
+        let refused = server.call("eth_sendRawTransaction", json!([raw])).await.unwrap_err();
+        assert_eq!(refused["data"].get("grantors").is_some(), told, "{refused}");
+    }
 }

@@ -1,9 +1,8 @@
 //! The short way for sent transactions answers as the general one does, byte for byte.
 
 use crate::common::{
-    Server, config,
+    Server, Threshold, config, council,
     kit::{CHAIN_ID, Kit, key, transfer},
-    permissions,
 };
 use alloy::{
     eips::eip2718::Encodable2718,
@@ -79,12 +78,13 @@ fn body() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Keys 0 and 1 have money; key 1 has no rights; key 2 and 3 have nothing.
+/// Nobody has the right to send to accounts without code, and the answer says who can grant it.
 fn kit() -> Kit {
     let contract = Address::repeat_byte(0xee);
+    let code = council(2, &[Address::repeat_byte(1), Address::repeat_byte(2)], Threshold::Of(2));
     Kit::with(1, |spec| {
         spec["params"]["transactionPermissionContract"] = json!(contract);
-        spec["accounts"][contract.to_string()] = json!({ "balance": "0", "code": Bytes::from(permissions(2)) });
+        spec["accounts"][contract.to_string()] = json!({ "balance": "0", "code": Bytes::from(code) });
     })
 }
 

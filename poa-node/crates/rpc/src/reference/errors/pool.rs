@@ -61,7 +61,7 @@ pub(crate) const POOL: Group = &[
     kind(
         NOT_PERMITTED,
         &["Transaction is not permitted. …"],
-        "The sender has no right to it; `data` is `{\"reason\", \"needed\", \"have\", \"contract\", \"block\"}`.",
+        "The sender has no right to it; `data` is `{\"reason\", \"needed\", \"have\", \"contract\", \"block\", \"grantors\"}`, the last where the contract tells who they are.",
     ),
     kind(
         LIMIT,

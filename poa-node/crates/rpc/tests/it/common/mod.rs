@@ -11,8 +11,8 @@ use std::{
 };
 
 use alloy::{
-    primitives::{Address, B256, Bytes, TxKind, hex},
-    sol_types::{Revert, SolError},
+    primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256},
+    sol_types::{Revert, SolError, SolValue},
 };
 use aurum_chain::Gate;
 use aurum_rpc::{Apis, NoPeers, RpcConfig, RpcHandle, Services};
@@ -145,5 +145,57 @@ pub fn permissions(mask: u8) -> Vec<u8> {
     // contractVersion() reverts, which means version 1; anything else answers the mask.
     let mut code = hex!("60003560e01c63a0a8e46014601957600360005260206000f35b60006000fd").to_vec();
     code[16] = mask;
+    code
+}
+
+/// How many administrators have to agree.
+#[derive(Clone, Copy, Debug)]
+pub enum Threshold {
+    Of(u64),
+    /// As many as there are blocks, so that no two heads agree.
+    Height,
+}
+
+/// A permission contract of the first interface, where everybody has `mask`, that says who can change it.
+pub fn council(mask: u8, admins: &[Address], threshold: Threshold) -> Vec<u8> {
+    let selector = |signature: &str| keccak256(signature)[..4].to_vec();
+    let threshold = match threshold {
+        Threshold::Of(number) => Some(U256::from(number).abi_encode()),
+        Threshold::Height => None,
+    };
+    let answers = [
+        (selector("admins()"), Some((admins.to_vec(),).abi_encode_params())),
+        (selector("threshold()"), threshold),
+    ];
+    // Each question jumps to what copies its answer from behind the code; contractVersion() reverts; the rest is the mask.
+    let (test_len, copy_len, rest_len) = (16, 16, 10);
+    let ends = test_len * 3 + rest_len;
+    let data = ends + copy_len * 2 + 6;
+    let two = |n: usize| u16::try_from(n).unwrap().to_be_bytes().to_vec();
+    let test = |selector: &[u8], to: usize| {
+        [&[0x60, 0, 0x35, 0x60, 0xe0, 0x1c, 0x63], selector, &[0x14, 0x61], &two(to), &[0x57]].concat()
+    };
+    let mut code = Vec::new();
+    for (index, (selector, _)) in answers.iter().enumerate() {
+        code.extend(test(selector, ends + index * copy_len));
+    }
+    code.extend(test(&selector("contractVersion()"), ends + copy_len * 2));
+    code.extend([0x60, mask, 0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3]);
+    let mut from = data;
+    for (_, answer) in &answers {
+        let Some(answer) = answer else {
+            // JUMPDEST NUMBER PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN, as long as the other.
+            code.extend(hex!("5b4360005260206000f3000000000000"));
+            continue;
+        };
+        let len = two(answer.len());
+        code.extend(
+            [&[0x5b, 0x61], len.as_slice(), &[0x61], &two(from), &[0x60, 0, 0x39, 0x61], &len, &[0x60, 0, 0xf3]]
+                .concat(),
+        );
+        from += answer.len();
+    }
+    code.extend([0x5b, 0x60, 0, 0x60, 0, 0xfd]);
+    code.extend(answers.into_iter().filter_map(|(_, answer)| answer).flatten());
     code
 }
