@@ -6,9 +6,9 @@ use alloy::primitives::B128;
 use aurum_chain::Head;
 use axum::{
     Json,
-    body::Body,
+    body::{Body, BodyDataStream},
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures::StreamExt as _;
@@ -31,6 +31,7 @@ use crate::{
     context::Context,
     error::Failure,
     fast::Fast,
+    guard,
     health::Health,
     meter::{Meter, Transport},
     metrics,
@@ -109,10 +110,14 @@ pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, mut request: Request) 
         if let Some(refusal) = refused {
             // Who asks before sending has sent nothing.
             if !request.headers().contains_key(header::EXPECT) {
-                discard(request.into_body(), rpc.request_bytes).await;
+                discard(&mut request.into_body().into_data_stream(), rpc.request_bytes).await;
             }
             return refusal;
         }
+        let request = match measured(request, rpc.request_bytes).await {
+            Ok(request) => request,
+            Err(refusal) => return refusal,
+        };
         let request = match &rpc.fast {
             Some(fast) => match fast.answer(request).await {
                 Ok(answer) => return answer,
@@ -138,8 +143,8 @@ pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, mut request: Request) 
 
 /// Takes what is left of a refused body, up to four times what a body may have: a client that is still writing when the
 /// connection ends sees that, and no answer.
-async fn discard(body: Body, most: u32) {
-    let (mut rest, mut left) = (body.into_data_stream(), 4 * u64::from(most));
+async fn discard(rest: &mut BodyDataStream, most: u32) {
+    let mut left = 4 * u64::from(most);
     while let Some(Ok(bytes)) = rest.next().await {
         match left.checked_sub(bytes.len() as u64) {
             Some(fewer) => left = fewer,
@@ -148,19 +153,37 @@ async fn discard(body: Body, most: u32) {
     }
 }
 
-/// Refuses by the announced length, with our code; a body that announces none is measured by jsonrpsee while it arrives.
+/// Refuses by the announced length.
 fn too_large(request: &Request, most: u32) -> Option<Response> {
     let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    if length <= u64::from(most) {
-        return None;
+    (length > u64::from(most)).then(|| oversized(most))
+}
+
+/// Takes a body that announces no length (`Transfer-Encoding: chunked`) whole, as far as one may be long: jsonrpsee would refuse
+/// it with a code of its own, as it does a message on a WebSocket.
+async fn measured(request: Request, most: u32) -> Result<Request, Response> {
+    if request.method() != Method::POST || request.headers().contains_key(header::CONTENT_LENGTH) {
+        return Ok(request);
     }
-    let failure = Failure::Limit(format!("request of {length} bytes exceeds the limit of {most}"));
-    let body = serde_json::json!({
-        "jsonrpc": "2.0",
-        "id": null,
-        "error": { "code": failure.code(), "message": failure.to_string() },
-    });
-    Some((StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response())
+    let (parts, body) = request.into_parts();
+    let (mut rest, mut taken) = (body.into_data_stream(), Vec::new());
+    while let Some(bytes) = rest.next().await {
+        let bytes = bytes.map_err(|error| {
+            tracing::debug!(%error, "a request's body ended early");
+            StatusCode::BAD_REQUEST.into_response()
+        })?;
+        if taken.len() + bytes.len() > most as usize {
+            discard(&mut rest, most).await;
+            return Err(oversized(most));
+        }
+        taken.extend_from_slice(&bytes);
+    }
+    Ok(Request::from_parts(parts, Body::from(taken)))
+}
+
+fn oversized(most: u32) -> Response {
+    let failure = Failure::Limit("SIZE_LIMIT", format!("request exceeds the limit of {most} bytes"));
+    guard::refusal(StatusCode::PAYLOAD_TOO_LARGE, failure)
 }
 
 pub(crate) async fn live() -> Response {

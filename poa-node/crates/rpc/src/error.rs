@@ -9,7 +9,7 @@
 //! | 3 | a call reverted; `data` is the revert data |
 //! | −32000 | everything geth answers with it, in geth's words: clients match the text |
 //! | −32010 | a transaction its sender has no right for (Parity's code); `data` says what is missing |
-//! | −32005 | a limit of this node; where trying again later helps, `data` says why and when |
+//! | −32005 | a limit of this node; `data` says which, and when to try again where that helps |
 //! | −40100 | the caller may not do this here |
 //! | −38010 … −38026 | `eth_simulateV1`: what no block can hold (execution-apis) |
 
@@ -78,9 +78,10 @@ pub enum Failure {
         /// Who can grant it, where the contract tells.
         grantors: Option<Arc<Grantors>>,
     },
-    /// A limit of this node: what, and how much.
-    #[error("{0}")]
-    Limit(String),
+    /// A limit of this node, whenever it is asked: its stable word for programs, such as `RANGE_LIMIT` (docs/rpc-access.md lists
+    /// them); what, and how much.
+    #[error("{1}")]
+    Limit(&'static str, String),
     /// This node has as much to do, or to keep, as it may; later it has not.
     #[error("{message}")]
     Busy {
@@ -123,7 +124,7 @@ impl Failure {
             Self::UnknownBlock | Self::UnknownFilter | Self::Server(_) => SERVER,
             Self::Reverted(_) => REVERTED,
             Self::NotPermitted { .. } => NOT_PERMITTED,
-            Self::Limit(_) | Self::Busy { .. } => LIMIT,
+            Self::Limit(..) | Self::Busy { .. } => LIMIT,
             Self::Denied(_) | Self::Login { .. } => DENIED,
             Self::Simulation(code, _) => *code,
             Self::Internal(_) => INTERNAL,
@@ -150,7 +151,8 @@ impl Failure {
         match self {
             Self::Reverted(output) => Some(json!(output)),
             Self::NotPermitted { denied, grantors } => Some(denied_data(denied, grantors.as_deref())),
-            Self::Busy { reason, retry_after, .. } => Some(busy_data(reason, *retry_after)),
+            Self::Limit(reason, _) => Some(limit_data(reason, None)),
+            Self::Busy { reason, retry_after, .. } => Some(limit_data(reason, *retry_after)),
             Self::Login { reason, .. } => Some(json!({ "reason": reason, "needed": "login" })),
             Self::Denied(denied) => Some(json!({
                 "reason": denied.reason,
@@ -179,8 +181,8 @@ fn denied_data(denied: &Denied, grantors: Option<&Grantors>) -> Value {
     data
 }
 
-/// `data` of −32005 where it passes: `{"reason":"POOL_FULL","retryAfterMs":1000}`, the time only where it can be told.
-fn busy_data(reason: &str, retry_after: Option<Duration>) -> Value {
+/// `data` of −32005: `{"reason":"POOL_FULL","retryAfterMs":1000}`, the time only where it passes and that can be told.
+fn limit_data(reason: &str, retry_after: Option<Duration>) -> Value {
     match retry_after {
         Some(after) => {
             json!({ "reason": reason, "retryAfterMs": u64::try_from(after.as_millis()).unwrap_or(u64::MAX) })
@@ -208,16 +210,22 @@ impl From<ReadError> for Failure {
                 "historical state of block {hash} is not available on this node; ask one that keeps all states"
             )),
             ReadError::Range { from, to, .. } if from > to => Self::Params("invalid block range params".to_owned()),
-            ReadError::Range { from, to, limit } => Self::Limit(format!(
-                "block range {from}..={to} exceeds the limit of {limit} blocks. Try with this block range [{:#x}, {:#x}].",
-                U64::from(from),
-                U64::from(from.saturating_add(limit - 1)),
-            )),
-            ReadError::TooManyResults { limit, from, reached } => Self::Limit(format!(
-                "query returned more than {limit} results. Try with this block range [{:#x}, {:#x}].",
-                U64::from(from),
-                U64::from(reached),
-            )),
+            ReadError::Range { from, to, limit } => Self::Limit(
+                "RANGE_LIMIT",
+                format!(
+                    "block range {from}..={to} exceeds the limit of {limit} blocks. Try with this block range [{:#x}, {:#x}].",
+                    U64::from(from),
+                    U64::from(from.saturating_add(limit - 1)),
+                ),
+            ),
+            ReadError::TooManyResults { limit, from, reached } => Self::Limit(
+                "RESULT_LIMIT",
+                format!(
+                    "query returned more than {limit} results. Try with this block range [{:#x}, {:#x}].",
+                    U64::from(from),
+                    U64::from(reached),
+                ),
+            ),
             ReadError::Arguments(reason) => Self::Params(reason),
             ReadError::Call(invalid) => Self::Server(invalid.to_string()),
             ReadError::Simulation(code, reason) => Self::Simulation(code, reason),
@@ -232,10 +240,11 @@ impl From<ReadError> for Failure {
             ReadError::Cancelled => {
                 Self::Busy { message: "the request was given up".to_owned(), reason: "TIME_LIMIT", retry_after: None }
             }
-            ReadError::TooManySlots { limit, .. } => {
-                Self::Limit(format!("{error}; this node looks at {limit}, read single slots with eth_getStorageAt"))
-            }
-            ReadError::Trace(limit) => Self::Limit(limit.to_string()),
+            ReadError::TooManySlots { limit, .. } => Self::Limit(
+                "SLOT_LIMIT",
+                format!("{error}; this node looks at {limit}, read single slots with eth_getStorageAt"),
+            ),
+            ReadError::Trace(limit) => Self::Limit("SIZE_LIMIT", limit.to_string()),
             ReadError::Fault(fault) => Self::Internal(fault.to_string()),
         }
     }
@@ -345,8 +354,11 @@ mod tests {
         let error = ErrorObjectOwned::from(full.or_retry_after(Duration::from_secs(2)));
         let data: Value = serde_json::from_str(error.data().unwrap().get()).unwrap();
         assert_eq!(data, json!({ "reason": "POOL_FULL", "retryAfterMs": 2000 }));
-        let other = Failure::Limit("no".to_owned()).or_retry_after(Duration::from_secs(2));
-        assert!(ErrorObjectOwned::from(other).data().is_none());
+        // What will not be done later either has no time.
+        let range = Failure::from(ReadError::Range { from: 0, to: 99, limit: 10 });
+        let error = ErrorObjectOwned::from(range.or_retry_after(Duration::from_secs(2)));
+        let data: Value = serde_json::from_str(error.data().unwrap().get()).unwrap();
+        assert_eq!(data, json!({ "reason": "RANGE_LIMIT" }));
     }
 
     #[test]

@@ -64,7 +64,10 @@ impl Filters {
         let now = Instant::now();
         entries.retain(|_, entry| now.duration_since(entry.polled) < self.ttl);
         if entries.len() >= self.most {
-            return Err(Failure::Limit(format!("too many filters: this node keeps at most {}", self.most)));
+            return Err(Failure::Limit(
+                "FILTER_LIMIT",
+                format!("too many filters: this node keeps at most {}", self.most),
+            ));
         }
         let id = U128::from_be_bytes(B128::random().0);
         entries.insert(id, Entry { owner: account(owner), waiting: Arc::new(Mutex::new(waiting)), polled: now });

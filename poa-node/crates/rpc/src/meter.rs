@@ -127,7 +127,10 @@ where
                 Err(_) => refuse(id.clone(), too_slow(most)),
             };
             if response.as_error_code() == Some(TOO_MANY_SUBSCRIPTIONS_CODE) {
-                response = refuse(id, Failure::Limit("too many subscriptions on this connection".to_owned()));
+                response = refuse(
+                    id,
+                    Failure::Limit("SUBSCRIPTION_LIMIT", "too many subscriptions on this connection".to_owned()),
+                );
             }
             metrics.observe(label, response.as_error_code(), started.elapsed());
             response
@@ -139,8 +142,10 @@ where
         async move {
             let Meter { batch: most, response_bytes, .. } = this.meter;
             if batch.len() > most {
-                let failure =
-                    Failure::Limit(format!("batch of {} requests is too large, limit is {most}", batch.len()));
+                let failure = Failure::Limit(
+                    "BATCH_LIMIT",
+                    format!("batch of {} requests is too large, limit is {most}", batch.len()),
+                );
                 return refuse(Id::Null, failure);
             }
             let mut answers = BatchResponseBuilder::new_with_limit(response_bytes);
@@ -159,7 +164,8 @@ where
                     }
                 };
                 if answers.append(answer).is_err() {
-                    let failure = Failure::Limit(format!("batch response exceeds {response_bytes} bytes"));
+                    let failure =
+                        Failure::Limit("SIZE_LIMIT", format!("batch response exceeds {response_bytes} bytes"));
                     return refuse(Id::Null, failure);
                 }
             }

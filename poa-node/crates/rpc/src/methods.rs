@@ -129,7 +129,10 @@ where
     let raw = to_raw_value(&result).map_err(|error| Failure::Internal(error.to_string()))?;
     let limit = context.limits.response_bytes;
     if raw.get().len() > limit as usize {
-        return Err(Failure::Limit(format!("response of {} bytes exceeds the limit of {limit}", raw.get().len())));
+        return Err(Failure::Limit(
+            "SIZE_LIMIT",
+            format!("response of {} bytes exceeds the limit of {limit}", raw.get().len()),
+        ));
     }
     Ok(raw)
 }

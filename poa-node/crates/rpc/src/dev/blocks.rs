@@ -77,7 +77,7 @@ fn mine(context: &Context, _: &Grant<Admin>, (blocks, apart): (Option<U64>, Opti
 /// As many blocks, unless they are more than [`MOST`].
 fn at_once(blocks: u64) -> Answer<u64> {
     if blocks > MOST {
-        return Err(Failure::Limit(format!("{blocks} blocks asked for, at most {MOST} at once")));
+        return Err(Failure::Limit("RANGE_LIMIT", format!("{blocks} blocks asked for, at most {MOST} at once")));
     }
     Ok(blocks)
 }

@@ -63,7 +63,10 @@ fn proof(
 ) -> Answer<EIP1186AccountProofResponse> {
     let most = context.limits.proof_slots;
     if keys.len() > most {
-        return Err(Failure::Limit(format!("{} slots asked for, at most {most} in one proof", keys.len())));
+        return Err(Failure::Limit(
+            "SLOT_LIMIT",
+            format!("{} slots asked for, at most {most} in one proof", keys.len()),
+        ));
     }
     let slots: Vec<_> = keys.iter().copied().map(slot_number).collect();
     let view = context.view(grant);
@@ -71,7 +74,10 @@ fn proof(
     let (back, most) = (view.head().latest.number.saturating_sub(at.number), context.limits.proof_blocks);
     if back > most {
         let number = at.number;
-        return Err(Failure::Limit(format!("block {number} is {back} below the latest, proofs go back {most} blocks")));
+        return Err(Failure::Limit(
+            "RANGE_LIMIT",
+            format!("block {number} is {back} below the latest, proofs go back {most} blocks"),
+        ));
     }
     let proof = view.proof(at.hash.into(), address, &slots)?;
     Ok(proof_json(proof, keys))

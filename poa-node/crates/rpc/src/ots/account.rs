@@ -136,7 +136,10 @@ fn search(
     numbers: impl Iterator<Item = u64>,
 ) -> Answer<(Found, bool)> {
     if size == 0 || size > MOST {
-        return Err(Failure::Limit(format!("a page of {size} transactions was asked for, it has 1 to {MOST}")));
+        return Err(Failure::Limit(
+            "RESULT_LIMIT",
+            format!("a page of {size} transactions was asked for, it has 1 to {MOST}"),
+        ));
     }
     let limits = limits(context, None)?;
     let (mut found, mut count) = (Vec::new(), 0);
@@ -145,9 +148,10 @@ fn search(
             return Ok((found, false));
         }
         if limits.check().is_err() {
-            return Err(Failure::Limit(format!(
-                "no index of accounts is kept here, and the search took too long; it came to block {number}"
-            )));
+            return Err(Failure::Limit(
+                "TIME_LIMIT",
+                format!("no index of accounts is kept here, and the search took too long; it came to block {number}"),
+            ));
         }
         let Some(block) = view.block(number.into())? else { continue };
         let taken_part: Vec<_> =

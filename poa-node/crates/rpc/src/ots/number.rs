@@ -31,7 +31,8 @@ mod tests {
 
     #[test]
     fn a_block_is_a_number_of_either_kind_a_tag_or_a_hash() {
-        let number = |json: &str| serde_json::from_str::<OrNumber<BlockNumberOrTag>>(json).map(|OrNumber(number)| number);
+        let number =
+            |json: &str| serde_json::from_str::<OrNumber<BlockNumberOrTag>>(json).map(|OrNumber(number)| number);
         for (json, expected) in [
             ("0", BlockNumberOrTag::from(0)),
             ("5", BlockNumberOrTag::Number(5)),

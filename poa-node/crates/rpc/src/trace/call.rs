@@ -45,7 +45,10 @@ fn call_many(
     (calls, id): (Vec<(TransactionRequest, HashSet<TraceType>)>, Option<BlockId>),
 ) -> Answer<Vec<TraceResults>> {
     if calls.len() > MOST_CALLS {
-        return Err(Failure::Limit(format!("{} calls asked for, at most {MOST_CALLS} at once", calls.len())));
+        return Err(Failure::Limit(
+            "BATCH_LIMIT",
+            format!("{} calls asked for, at most {MOST_CALLS} at once", calls.len()),
+        ));
     }
     let view = context.view(grant);
     let calls = calls

@@ -94,9 +94,12 @@ fn filter(context: &Context, grant: &Grant<Read>, (request,): (Request,)) -> Ans
             if skip > 0 {
                 skip -= 1;
             } else if found.len() == MOST {
-                return Err(Failure::Limit(format!(
-                    "more than {MOST} traces match, at block {number}: ask for pages (after, count) or fewer blocks"
-                )));
+                return Err(Failure::Limit(
+                    "RESULT_LIMIT",
+                    format!(
+                        "more than {MOST} traces match, at block {number}: ask for pages (after, count) or fewer blocks"
+                    ),
+                ));
             } else {
                 found.push(entry);
             }

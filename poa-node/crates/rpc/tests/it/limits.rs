@@ -10,8 +10,14 @@ use crate::common::{
 };
 use alloy::primitives::{Address, TxKind, hex};
 use aurum_rpc::{Limits, RpcConfig};
+use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 async fn limited(limits: Limits) -> Server {
     Server::with(Kit::new(1), RpcConfig { limits, ..config() }, |services| services).await
@@ -145,4 +151,97 @@ async fn a_trace_whose_client_leaves_frees_its_thread() {
         }
         soon(server.ok("trace_block", json!(["latest"]))).await;
     }
+}
+
+/// A request of so many bytes.
+fn request_of(length: usize) -> String {
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] }).to_string();
+    format!("{request}{}", " ".repeat(length - request.len()))
+}
+
+/// Longest request of these servers.
+const MOST: usize = 1000;
+
+async fn with_short_requests() -> Server {
+    limited(Limits { request_bytes: MOST as u32, ..Limits::default() }).await
+}
+
+/// What is said to a request that is longer.
+fn too_large() -> Value {
+    json!({ "code": -32005, "message": "request exceeds the limit of 1000 bytes", "data": { "reason": "SIZE_LIMIT" } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_announced_length_that_is_too_large_is_refused() {
+    let server = with_short_requests().await;
+    assert!(server.post(request_of(MOST)).await["result"].is_string());
+    let refused = server.post(request_of(MOST + 1)).await;
+    assert_eq!((&refused["error"], &refused["id"]), (&too_large(), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_unknown_length_that_is_too_large_is_refused() {
+    let server = with_short_requests().await;
+    for (length, status) in [(MOST, "HTTP/1.1 200"), (MOST + 1, "HTTP/1.1 413"), (MOST * 9, "HTTP/1.1 413")] {
+        let mut socket = TcpStream::connect(server.handle.http.unwrap()).await.unwrap();
+        let head = "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
+                    transfer-encoding: chunked\r\n\r\n";
+        let body = request_of(length);
+        let chunks = body
+            .as_bytes()
+            .chunks(300)
+            .map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+        let chunks: Vec<u8> = chunks.chain([b"0\r\n\r\n".to_vec()]).flatten().collect();
+        socket.write_all(&[head.as_bytes(), &chunks].concat()).await.unwrap();
+        let mut answer = String::new();
+        // The end of one whose body was not taken to its end may be a reset.
+        let _ = socket.read_to_string(&mut answer).await;
+        assert!(answer.starts_with(status), "{length}: {answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["error"], if length > MOST { too_large() } else { Value::Null }, "{length}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_on_a_websocket_that_is_too_large_is_refused_and_the_next_is_answered() {
+    let server = with_short_requests().await;
+    let (mut socket, _) = connect_async(server.ws_url()).await.unwrap();
+    let mut ask = async |length: usize| -> Value {
+        socket.send(Message::text(request_of(length))).await.unwrap();
+        loop {
+            if let Message::Text(text) = soon(socket.next()).await.expect("open").unwrap() {
+                return serde_json::from_str(&text).unwrap();
+            }
+        }
+    };
+    let refused = ask(MOST + 1).await;
+    assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32007), &Value::Null), "{refused}");
+    crate::reference::words::check("eth_chainId", &refused["error"]);
+    assert!(ask(MOST).await["result"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_says_which_it_is() {
+    let limits =
+        Limits { log_blocks: 2, proof_slots: 1, filters: 1, batch: 1, response_bytes: 500, ..Limits::default() };
+    let server = limited(limits).await;
+    server.mine(&[]);
+    server.mine(&[]);
+    server.mine(&[]);
+    server.ok("eth_newBlockFilter", json!([])).await;
+    let account = Address::repeat_byte(1);
+    for (method, params, reason) in [
+        ("eth_getLogs", json!([{ "fromBlock": "0x0", "toBlock": "0x3" }]), "RANGE_LIMIT"),
+        ("ots_searchTransactionsBefore", json!([account, 0, 100_000]), "RESULT_LIMIT"),
+        ("eth_getProof", json!([account, ["0x0", "0x1"], "latest"]), "SLOT_LIMIT"),
+        ("eth_newBlockFilter", json!([]), "FILTER_LIMIT"),
+        ("eth_getBlockByNumber", json!(["latest", true]), "SIZE_LIMIT"),
+    ] {
+        let refused = server.call(method, params).await.expect_err(method);
+        assert_eq!((&refused["code"], &refused["data"]), (&json!(-32005), &json!({ "reason": reason })), "{method}");
+    }
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": [] });
+    let refused = server.post(json!([call, call]).to_string()).await;
+    assert_eq!(refused["error"]["data"], json!({ "reason": "BATCH_LIMIT" }), "{refused}");
 }

@@ -45,7 +45,8 @@ they know by name, as Hardhat's network helpers do, are given one: `poa-node dev
 | −32603 | the node's own fault |
 | 3 | a call reverted; `data` is the revert data |
 | −32000 | everything geth answers with it, in geth's words: `nonce too low: …`, `already known`, `header not found`, … |
-| −32005 | a limit of this node: size, range, time, or too much at once |
+| −32005 | a limit of this node: size, range, time, or too much at once; `data.reason` says which |
+| −32007 | a message on a WebSocket is too long |
 | −32010 | the sender has no right to this transaction; `data` says the rule, what is needed, what is there and who can grant it |
 | −38010 … −38026 | `eth_simulateV1`: what no block can hold, as in execution-apis |
 | −40100 | the caller may not do this here |

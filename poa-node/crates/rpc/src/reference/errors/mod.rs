@@ -30,6 +30,9 @@ pub(crate) type Group = &'static [ErrorKind];
 /// What jsonrpsee answers to what is no JSON.
 const PARSE_ERROR: i32 = -32700;
 
+/// What jsonrpsee answers to a message on a WebSocket that is too long.
+const OVERSIZED_REQUEST: i32 = -32007;
+
 /// What every method can answer.
 pub(crate) const COMMON: Group = &[
     kind(PARSE_ERROR, &["Parse error"], "The body is no JSON."),
@@ -77,7 +80,17 @@ pub(crate) const COMMON: Group = &[
             "batch of … requests is too large, limit is …",
             "batch response exceeds … bytes",
         ],
-        "The answer or the batch is too large.",
+        "The answer or the batch is too large; `data.reason` is `SIZE_LIMIT`, or `BATCH_LIMIT` for the number of requests.",
+    ),
+    kind(
+        LIMIT,
+        &["request exceeds the limit of … bytes"],
+        "The body is too large; `data.reason` is `SIZE_LIMIT`, and HTTP's status is 413.",
+    ),
+    kind(
+        OVERSIZED_REQUEST,
+        &["Request is too big"],
+        "The same of a message on a WebSocket, which stays open; `data` says how large one may be.",
     ),
     kind(
         DENIED,

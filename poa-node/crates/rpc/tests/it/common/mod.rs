@@ -163,10 +163,8 @@ pub fn council(mask: u8, admins: &[Address], threshold: Threshold) -> Vec<u8> {
         Threshold::Of(number) => Some(U256::from(number).abi_encode()),
         Threshold::Height => None,
     };
-    let answers = [
-        (selector("admins()"), Some((admins.to_vec(),).abi_encode_params())),
-        (selector("threshold()"), threshold),
-    ];
+    let answers =
+        [(selector("admins()"), Some((admins.to_vec(),).abi_encode_params())), (selector("threshold()"), threshold)];
     // Each question jumps to what copies its answer from behind the code; contractVersion() reverts; the rest is the mask.
     let (test_len, copy_len, rest_len) = (16, 16, 10);
     let ends = test_len * 3 + rest_len;
