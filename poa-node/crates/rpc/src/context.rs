@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::B256;
 use aurum_chain::{Admin, Denied, Development, Gate, Grant, Identity, Read, Submit, SubmitError, View};
+use aurum_pool::Pooled;
 use aurum_types::{BlockNumber, Transaction, recover_sender};
 
 use crate::{
@@ -137,9 +138,9 @@ impl Context {
         self.gate.submit_impersonated(grant, development, transaction).map_err(|error| self.refusal(error))
     }
 
-    /// Takes a transaction out of the pool, for the holder of a grant; whether it was there.
-    pub(crate) fn drop_transaction(&self, grant: &Grant<Admin>, hash: B256) -> bool {
-        self.gate.admin_pool(grant).remove(hash, "dropped on request").is_some()
+    /// Takes a transaction out of the pool, for the holder of a grant; returns it if it was there.
+    pub(crate) fn drop_transaction(&self, grant: &Grant<Admin>, hash: B256) -> Option<Arc<Pooled>> {
+        self.gate.admin_pool(grant).remove(hash, "dropped on request")
     }
 
     /// Refuses another account's transaction where the listener takes everybody's own only. Recovers the sender once more

@@ -4,7 +4,7 @@ use alloy::{
     eips::BlockNumberOrTag,
     primitives::{Address, B256, U64, U128},
 };
-use aurum_chain::{Grant, Read, view::TransactionView};
+use aurum_chain::{Admin, Grant, Read, view::TransactionView};
 use aurum_pool::Pooled;
 use jsonrpsee::core::RegisterMethodError;
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ pub(crate) fn register(methods: &mut Registrar) -> Result<(), RegisterMethodErro
     methods.add("parity_versionInfo", version_info)?;
     methods.add("parity_registryAddress", registry_address)?;
     methods.add("parity_minGasPrice", min_gas_price)?;
-    methods.add("parity_mode", mode)
+    methods.add("parity_mode", mode)?;
+    methods.add("parity_removeTransaction", remove_transaction)
 }
 
 fn enode(context: &Context, _: &Grant<Read>, (): ()) -> Answer<String> {
@@ -93,6 +94,11 @@ fn all_transactions(context: &Context, grant: &Grant<Read>, (): ()) -> Answer<Ve
 fn all_transaction_hashes(context: &Context, grant: &Grant<Read>, (): ()) -> Answer<Vec<B256>> {
     let content = context.view(grant).pool().content();
     Ok(content.pending.values().chain(content.queued.values()).flatten().map(|pooled| pooled.hash()).collect())
+}
+
+/// Takes it out of this node's pool; other nodes may hold it, and send it back.
+fn remove_transaction(context: &Context, grant: &Grant<Admin>, (hash,): (B256,)) -> Answer<Option<TransactionJson>> {
+    Ok(context.drop_transaction(grant, hash).map(|pooled| pooled_json(&pooled)))
 }
 
 fn pooled_json(pooled: &Pooled) -> TransactionJson {

@@ -122,5 +122,5 @@ fn interval(context: &Context, _: &Grant<Admin>, (): ()) -> Answer<Option<u64>> 
 
 /// Whether it was waiting.
 fn drop_transaction(context: &Context, grant: &Grant<Admin>, (hash,): (B256,)) -> Answer<bool> {
-    Ok(context.drop_transaction(grant, hash))
+    Ok(context.drop_transaction(grant, hash).is_some())
 }

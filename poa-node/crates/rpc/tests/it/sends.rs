@@ -280,3 +280,22 @@ async fn no_key_is_used_outside_a_development_chain() {
         assert_eq!(server.call(method, json!([])).await.unwrap_err()["code"], -32601, "{method}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_takes_a_transaction_out_and_sees_it_once() {
+    let server = Server::start(Kit::new(1)).await;
+    let sent = transfer(&key(0), 0, Address::repeat_byte(9), 1);
+    let hash = server.ok("eth_sendRawTransaction", raw(&sent)).await;
+    let removed = server.ok("parity_removeTransaction", json!([hash])).await;
+    assert_eq!((&removed["hash"], &removed["blockHash"]), (&hash, &json!(null)));
+    assert!(server.ok("parity_removeTransaction", json!([hash])).await.is_null());
+    assert_eq!(server.ok("eth_getTransactionByHash", json!([hash])).await, json!(null));
+    assert_eq!(server.ok("perm_whyTransaction", json!([hash])).await["status"], "dropped");
+    // Whoever comes through a proxy does not administer.
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "parity_removeTransaction", "params": [hash] }).to_string();
+    let request = reqwest::Client::new().post(server.url()).header("content-type", "application/json");
+    let refused =
+        request.header("x-forwarded-for", "192.0.2.1").body(body).send().await.unwrap().bytes().await.unwrap();
+    let refused: serde_json::Value = serde_json::from_slice(&refused).unwrap();
+    assert_eq!(refused["error"]["data"]["reason"], "ADMIN_NOT_LOCAL", "{refused}");
+}

@@ -152,6 +152,15 @@ pub(super) const SECTION: Section = Section {
             dev: false,
         },
         Method {
+            name: "parity_removeTransaction",
+            params: &[("hash", "Hash")],
+            result: "Object|null",
+            text: "Takes a transaction out of this node's pool and gives it, or null. For who administers the node. Other nodes may hold it still.",
+            errors: &[],
+            like: Parity,
+            dev: false,
+        },
+        Method {
             name: "parity_versionInfo",
             params: &[],
             result: "Object",

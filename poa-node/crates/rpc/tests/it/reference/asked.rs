@@ -130,6 +130,7 @@ async fn waiting(asker: &mut Asker<'_>, world: &World) {
     }
     asker.ask("parity_pendingTransactions", json!([1])).await;
     asker.ask("parity_nextNonce", json!([world.user])).await;
+    asker.ask("parity_removeTransaction", json!([later.tx_hash()])).await;
 }
 
 async fn traces(asker: &mut Asker<'_>, world: &World) {
