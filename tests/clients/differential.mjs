@@ -1,5 +1,6 @@
 // Some thousand requests to two nodes with the same history: Anvil and ours. Every difference between the answers is in
-// `differences.json` with its reason; one that is not fails, as does an entry that explains nothing.
+// `differences.json` with its reason; one that is not fails, as does an entry that explains nothing. An entry with `params` is of
+// the requests alone whose parameters, as JSON, match that.
 // node differential.mjs ANVIL OURS
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +9,10 @@ import { ACCOUNTS, Chain, DELEGATED, EMPTY, START, write } from "./history.mjs";
 
 const [anvil, ours] = process.argv.slice(2).map((url) => new Chain(url));
 const table = JSON.parse(readFileSync(new URL("differences.json", import.meta.url), "utf8"))
-  .map((entry) => ({ ...entry, used: 0, methods: new RegExp(`^(?:${entry.method})$`), paths: new RegExp(`^(?:${entry.path})$`) }));
+  .map((entry) => ({
+    ...entry, used: 0,
+    methods: new RegExp(`^(?:${entry.method})$`), paths: new RegExp(`^(?:${entry.path})$`), asked: new RegExp(entry.params ?? ""),
+  }));
 
 // Fees go to the same account.
 for (const chain of [ours, anvil]) {
@@ -148,14 +152,16 @@ for (const [method, ...params] of [
 const raw = await ours.result("eth_getRawTransactionByHash", hashes[0]);
 add("eth_sendRawTransaction", raw);
 
+assert.ok(requests.length >= 500, `only ${requests.length} requests`);
 const unexplained = new Map();
 let differing = 0;
 for (const [method, params] of requests) {
   const [theirs, mine] = await Promise.all([anvil, ours].map((chain) => chain.ask(method, params)));
   const found = [...differences(normal({ result: theirs.result, error: theirs.error }), normal({ result: mine.result, error: mine.error }))];
   differing += found.length > 0 ? 1 : 0;
+  const given = JSON.stringify(params);
   for (const [path, kind, their, our] of found) {
-    const entry = table.find((one) => one.methods.test(method) && one.paths.test(path) && (one.kind ?? kind) === kind);
+    const entry = table.find((one) => one.methods.test(method) && one.asked.test(given) && one.paths.test(path) && (one.kind ?? kind) === kind);
     if (entry) entry.used += 1;
     else if (!unexplained.has(`${method} ${path} ${kind}`)) unexplained.set(`${method} ${path} ${kind}`, { params, anvil: their, ours: our });
   }
