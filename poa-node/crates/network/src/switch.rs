@@ -61,7 +61,8 @@ const TAKING: usize = 4;
 /// Batches of newly pooled transactions taken in one turn, so that blocks are not kept waiting.
 const POOLED_PER_TURN: usize = 64;
 /// How long newly pooled transactions are gathered for one message to each peer: a message has a stream of its own, which
-/// costs both sides as much as some dozens of transactions in it, at any rate of transactions. A twentieth of the shortest step.
+/// costs both sides as much as some dozens of transactions in it, at any rate of transactions. A twentieth of the shortest
+/// step.
 const GATHER: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(50);
 /// The same while nothing waits for a tick but the look at a new head.

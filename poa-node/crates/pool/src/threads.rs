@@ -2,8 +2,8 @@
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// What is added to the niceness of a thread that takes transactions in or answers clients: beside a thread that builds or imports blocks it
-/// gets about a third of the time.
+/// What is added to the niceness of a thread that takes transactions in or answers clients: beside a thread that builds or
+/// imports blocks it gets about a third of the time.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 

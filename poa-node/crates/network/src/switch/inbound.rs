@@ -177,6 +177,7 @@ impl Switch {
                     && let Some(state) = self.peers.get_mut(&peer)
                 {
                     state.txs.failed(&sent);
+                    self.tick_soon();
                 }
                 self.on_outbound_failure(peer, &error);
             }

@@ -139,9 +139,8 @@ impl Switch {
     /// Lets what waits in full be gathered for a moment: a message costs as much as many transactions in it. Offers wait
     /// for the next tick.
     fn flush_soon(&mut self) {
-        let now = tokio::time::Instant::now();
         if self.flush_at.is_none() && self.peers.values().any(|state| state.txs.has_whole()) {
-            self.flush_at = Some(now + GATHER);
+            self.flush_at = Some(tokio::time::Instant::now() + GATHER);
         }
         self.tick_soon();
     }
