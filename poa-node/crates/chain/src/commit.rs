@@ -14,6 +14,7 @@ pub(crate) fn commit(
     block: ExecutedBlock,
     known: Option<Committed>,
 ) -> Result<(CommittedBlock, Committed), ImportError> {
+    let _stage = tracing::trace_span!("commit", number = block.sealed().number()).entered();
     let committed = match known {
         Some(committed) => committed,
         None => tree.commit(block.sealed().header().parent_hash, block.changes())?,

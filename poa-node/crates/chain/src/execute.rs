@@ -46,6 +46,7 @@ pub(crate) fn execute(
     block: RecoveredBlock,
     begins_epoch: Option<Address>,
 ) -> Result<ExecutedBlock, ImportError> {
+    let _stage = tracing::trace_span!("execute", number = block.sealed().number()).entered();
     let run = |block: &RecoveredBlock| {
         let (state, parent_env) = (Arc::clone(parent_state), BlockEnv::of(parent));
         let header = block.sealed().header();

@@ -145,6 +145,7 @@ pub(crate) fn persist_due(reader: &Reader, writer: &mut Writer) -> Result<bool, 
         let anchor = recent.anchor_after(&tip);
         (blocks, tip, anchor)
     };
+    let _stage = tracing::trace_span!("persist", number = tip.header.number, blocks = blocks.len()).entered();
     writer.advance_keeping_forks(&blocks, &Snapshot::of(&tip, &anchor).encode())?;
     let dead = reader.recent_mut().persisted_to(&tip);
     if !dead.is_empty() {

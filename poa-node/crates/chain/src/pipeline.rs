@@ -6,6 +6,9 @@
 //!
 //! A block is stored with an fsync after it is committed and before it is adopted, so nothing that was not durable is ever
 //! head, announced or reported. Blocks of a batch share fsyncs.
+//!
+//! Each stage is a span of `tracing` at level *trace* with the stage's name: `verify`, `recover`, `execute`, `commit`, `store`,
+//! `adopt`, `persist`; in the database `prune`, `checkpoint` and `unwind`.
 
 use std::{
     collections::HashSet,
@@ -162,7 +165,9 @@ impl Importer {
     /// Stores blocks that were committed, with one fsync, and adopts each.
     fn take_in(&mut self, group: Vec<Committed>, imported: &mut Vec<Imported>) -> Result<(), Fault> {
         self.persist.check()?;
+        let store = tracing::trace_span!("store", blocks = group.len()).entered();
         self.persist.writer().put_blocks(group.iter().map(|done| (done.block.sealed(), done.link.score)))?;
+        drop(store);
         for Committed { block, link, parent, took } in group {
             let (hash, score, header) = (link.hash, link.score, link.header.clone());
             self.reader.recent_mut().insert(Arc::clone(&link), block);
@@ -277,6 +282,7 @@ impl Importer {
         };
         let epoch = reader.epoch_of(parent, &link)?;
         if !is_stored {
+            let _stage = tracing::trace_span!("store", number = block.header().number).entered();
             if let Some(epoch) = &epoch {
                 self.persist.writer().put_epoch(block.header().number, hash, &epoch.encode())?;
             }
@@ -394,6 +400,7 @@ impl Importer {
 
     /// Makes the block the head if its branch wins. The pool hears of it first, then everybody else.
     fn adopt(&self, hash: B256) -> Result<Option<Arc<HeadChange>>, Fault> {
+        let _stage = tracing::trace_span!("adopt").entered();
         let Some(route) = adopt::choose(&self.reader.recent(), hash) else { return Ok(None) };
         self.take(&route).map(Some)
     }

@@ -16,6 +16,7 @@ pub(crate) fn recover(
     pool: Option<&Pool>,
     development: Option<Development>,
 ) -> Result<RecoveredBlock, ImportError> {
+    let _stage = tracing::trace_span!("recover", number = block.sealed().number()).entered();
     let transactions = &block.sealed().block().transactions;
     let mut known =
         pool.map_or_else(B256Map::default, |pool| pool.senders_of(transactions.iter().map(Transaction::tx_hash)));

@@ -31,6 +31,7 @@ pub(crate) fn verify(
     pinned: Option<(BlockNumber, B256)>,
     now: Duration,
 ) -> Result<VerifiedBlock, ImportError> {
+    let _stage = tracing::trace_span!("verify", number = block.number()).entered();
     if let Some((number, hash)) = pinned.filter(|(number, hash)| block.number() == *number && block.hash() != *hash) {
         return Err(Invalid::NotPinned { number, hash: block.hash(), pinned: hash }.into());
     }

@@ -70,6 +70,7 @@ impl Restore {
     /// # Errors
     /// [`StorageError::Corrupt`] for an account whose code did not come; when the disk fails.
     pub fn add(&mut self, changes: &StateChanges) -> Result<B256, StorageError> {
+        let _stage = tracing::trace_span!("restore").entered();
         for account in changes.accounts.values().filter_map(|change| change.account) {
             let hash = account.code_hash;
             let known = hash == EMPTY_CODE_HASH
@@ -113,6 +114,7 @@ impl Restore {
     /// # Errors
     /// [`StorageError::Corrupt`] when the state's root is not the tip's; when the disk fails.
     pub fn finish(self, genesis: &Header, blocks: &[RestoredBlock], engine: &[u8]) -> Result<Tip, StorageError> {
+        let _stage = tracing::trace_span!("restore", blocks = blocks.len()).entered();
         let last = blocks.last().ok_or(StorageError::NoGenesis)?;
         if last.block.header.state_root != self.root() {
             let what =

@@ -99,6 +99,7 @@ impl Writer {
         mut batch: Batch<'_>,
         reset: impl FnOnce(&mut Overlay, &Grown) -> Vec<TrieNodes>,
     ) -> Result<(), StorageError> {
+        let _stage = tracing::trace_span!("unwind", from = old.number, to = landing.number).entered();
         let core = &self.core;
         let (trie, mut vacated, saved) = {
             let overlay = core.overlay();

@@ -273,6 +273,7 @@ impl Writer {
             let overlay = core.overlay();
             (overlay.tip().ok_or(StorageError::NoGenesis)?, overlay.trie().clone())
         };
+        let _stage = tracing::trace_span!("checkpoint", number = tip.number).entered();
         let saving = core.saving();
         let mut batch = Batch::new(&core.rocks);
         let unsaved = put_checkpoint(core, tip, &trie, &vacated, &mut batch)?;
@@ -300,6 +301,7 @@ impl Writer {
         if raised <= floor {
             return Ok(());
         }
+        let _stage = tracing::trace_span!("prune", floor = raised).entered();
         for number in floor + 1..=raised {
             FlatBatch::forget(&self.core.rocks, number, batch)?;
         }
