@@ -1,6 +1,9 @@
 //! From a folder to a running chain: genesis or the persisted tip, then the stored blocks above it.
 
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::{
+    cmp::Reverse,
+    sync::{Arc, Mutex, OnceLock, RwLock},
+};
 
 use alloy::primitives::B256;
 use aurum_aura::{EmptySteps, EngineState, Source, StepSchedule, validators_source};
@@ -77,6 +80,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     let mut importer = Importer::new(Arc::clone(&reader), persist, head_sender, events.clone());
     importer.recall_sightings()?;
     replay(&mut importer, &reader.database, stored)?;
+    replay_heavier(&mut importer, &reader)?;
     certify(&mut importer, &reader)?;
 
     let next = reader.next_env();
@@ -94,17 +98,39 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
 fn replay(importer: &mut Importer, database: &Database, mut stored: Vec<StoredBlock>) -> Result<(), ChainError> {
     stored.sort_by_key(|block| block.arrival);
     for block in &stored {
-        let (number, hash) = (block.number, block.hash);
-        let body = database.block(hash)?.ok_or_else(|| Fault::Inconsistent(format!("stored block {hash} is gone")))?;
-        match importer.import_stored(SealedBlock::seal_slow(body)) {
-            Ok(_) => {}
-            Err(ImportError::Fault(fault)) => return Err(fault.into()),
-            // A branch that lost to finality, or hangs on one that did.
-            Err(error) => tracing::debug!(number, %hash, %error, "stored block not replayed"),
-        }
+        import_again(importer, database, block)?;
     }
     if !stored.is_empty() {
         tracing::info!(blocks = stored.len(), "stored blocks replayed");
+    }
+    Ok(())
+}
+
+/// Takes in a branch that starts below the persisted tip and is heavier than the head: its last block was stored, and the
+/// process died before the persisted chain was unwound for it. Other branches from there come back when a block on them
+/// does ([`crate::replay`]).
+fn replay_heavier(importer: &mut Importer, reader: &Reader) -> Result<(), ChainError> {
+    let head_score = || reader.recent().head_link().score;
+    let from = reader.recent().anchor().header.number + 1;
+    let mut heavier = reader.database.stored_from(from)?;
+    heavier.retain(|block| block.score > head_score() && reader.recent().node(block.hash).is_none());
+    heavier.sort_by_key(|block| (Reverse(block.score), block.arrival));
+    for block in &heavier {
+        if block.score > head_score() {
+            import_again(importer, &reader.database, block)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends a stored block through the pipeline. Not every one has to pass: finality may have decided against its branch.
+fn import_again(importer: &mut Importer, database: &Database, block: &StoredBlock) -> Result<(), ChainError> {
+    let (number, hash) = (block.number, block.hash);
+    let body = database.block(hash)?.ok_or_else(|| Fault::Inconsistent(format!("stored block {hash} is gone")))?;
+    match importer.import_stored(SealedBlock::seal_slow(body)) {
+        Ok(_) => {}
+        Err(ImportError::Fault(fault)) => return Err(fault.into()),
+        Err(error) => tracing::debug!(number, %hash, %error, "stored block not replayed"),
     }
     Ok(())
 }
