@@ -6,6 +6,7 @@ mod batch;
 mod certificates;
 mod epochs;
 mod import;
+mod killed;
 mod kit;
 mod order;
 mod permissions;

@@ -1,12 +1,6 @@
-//! Whatever moment the process dies at: the head, finality and the pool come back from disk alone.
+//! The head, finality and the pool come back from disk alone, whatever a process left there.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, path::Path};
 
 use crate::kit::{Kit, import_all, key, standing, transfer};
 use alloy::{
@@ -17,7 +11,7 @@ use aurum_aura::Signer;
 use aurum_types::SealedBlock;
 
 /// What a killed process leaves: its files, without any of them being closed.
-fn crash_copy(from: &Path, to: &Path) {
+pub(crate) fn crash_copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -119,71 +113,6 @@ fn a_spec_that_cannot_be_executed_exactly_opens_nothing() {
     assert!(matches!(error, aurum_chain::ChainError::Rules(_)), "{error}");
     assert!(error.to_string().contains("params.eip210Transition"), "{error}");
     assert!(!dir.path().join("db").exists());
-}
-
-const CHILD: &str = "AURUM_CHAIN_TEST_CHILD";
-
-/// Not a test of its own: the process that [`kill_9_loses_nothing_that_was_reported`] kills.
-#[test]
-fn child_that_seals_until_it_is_killed() {
-    let Ok(path) = std::env::var(CHILD) else { return };
-    let kit = Kit::new(4);
-    let chain = kit.open(Path::new(&path));
-    for _ in 0..2_000 {
-        let everybody = &kit.validators[..3];
-        kit.mine_by(&chain, everybody, &[transfer(&key(0), nonce(&chain), Address::repeat_byte(9), 1)]);
-        let (number, hash, finalized, final_hash) = standing(&chain);
-        println!("\nreported {number} {hash} {finalized} {final_hash}");
-    }
-}
-
-#[test]
-fn kill_9_loses_nothing_that_was_reported() {
-    let dir = tempfile::TempDir::new().unwrap();
-    let mut least = 0;
-    for round in 0..4u64 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "restart::child_that_seals_until_it_is_killed", "--nocapture", "--test-threads=1"])
-            .env(CHILD, dir.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let output = child.stdout.take().unwrap();
-        let reader = std::thread::spawn(move || {
-            let mut last = None;
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                let fields: Vec<_> = line.split(' ').map(str::to_owned).collect();
-                if let [word, number, hash, finalized, final_hash] = fields.as_slice()
-                    && word == "reported"
-                    && final_hash.len() == 66
-                {
-                    last = Some((
-                        number.parse::<u64>().unwrap(),
-                        hash.parse::<B256>().unwrap(),
-                        finalized.parse::<u64>().unwrap(),
-                        final_hash.parse::<B256>().unwrap(),
-                    ));
-                }
-            }
-            last
-        });
-        std::thread::sleep(Duration::from_millis(700 + 130 * round));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let Some((number, hash, finalized, final_hash)) = reader.join().unwrap() else { continue };
-        assert!(number > least, "the child went on where it was killed");
-        least = number;
-
-        let kit = Kit::new(4);
-        let chain = kit.open(dir.path());
-        let head = chain.head();
-        assert!(head.latest.number >= number && head.latest.number <= number + 1, "{head:?} after {number}");
-        assert_eq!(chain.canonical_hash(number).unwrap(), Some(hash), "round {round}");
-        assert!(head.finalized.number >= finalized);
-        assert_eq!(chain.canonical_hash(finalized).unwrap(), Some(final_hash));
-    }
-    assert!(least > 0, "no child lived long enough to report a block");
 }
 
 #[test]
