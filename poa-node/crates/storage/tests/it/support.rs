@@ -7,7 +7,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, Log, Signature, TxKind, U256, keccak256},
 };
 use alloy_trie::TrieAccount;
-use aurum_storage::{Database, Options, StateTree, Tip, Writer, genesis_root};
+use aurum_storage::{Database, History, Options, StateTree, Tip, Writer, genesis_root};
 use aurum_types::{
     Account, AccountChange, Block, BlockError, CommittedBlock, EMPTY_UNCLES_HASH, ExecutionOutcome, Header,
     MemoryState, Receipt, ReceiptOutcome, Score, SealedBlock, StateChanges, StateReader, Transaction, receipts_root,
@@ -28,14 +28,15 @@ fn trie_account(model: &MemoryState, address: Address, account: Account) -> Trie
     TrieAccount::new(account.nonce, account.balance, storage_root, account.code_hash)
 }
 
-/// Every way in which little of the trie is in memory and much of it in between check-points.
+/// Every way in which little of the trie is in memory and much of it in between check-points, and for some as little history
+/// as there may be.
 pub(crate) fn options(seed: u64) -> Options {
     let mut rng = StdRng::seed_from_u64(seed);
     Options {
+        history: if rng.random() { History::Archive } else { History::Last(History::LEAST) },
         trie_memory: rng.random_range(0..4) * 1_000,
         checkpoint_bytes: rng.random_range(0..3) * 8_000 + 1,
         checkpoint_blocks: rng.random_range(1..8),
-        ..Options::default()
     }
 }
 
