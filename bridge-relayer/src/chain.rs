@@ -260,18 +260,28 @@ impl Chain {
         Ok(block)
     }
 
-    /// Whether `told` continues the chain that ended in the final block `known`.
+    /// Whether `told` continues the chain that ended in the final block `known`, and is still told: whoever began or ceased
+    /// to lie between two answers is noticed before anything is built on `told`.
     async fn check_story(&self, known: BlockRef, told: BlockRef) -> Result<(), ChainError> {
         let side = self.side;
         if told.number < known.number {
             return Err(ChainError::WentBack { side, known: known.number, told: told.number });
         }
-        let same_height = if told.number == known.number { Some(told) } else { self.block(known.number).await? };
-        match same_height {
-            Some(block) if block.hash == known.hash => Ok(()),
-            Some(block) => Err(ChainError::Forked { side, number: known.number, known: known.hash, told: block.hash }),
-            None => Err(ChainError::Lagging { side, asked: known.number, head: told.number }),
+        let compared = if told.number == known.number {
+            vec![(known, Some(told))]
+        } else {
+            vec![(known, self.block(known.number).await?), (told, self.block(told.number).await?)]
+        };
+        for (known, block) in compared {
+            match block {
+                Some(block) if block.hash == known.hash => {}
+                Some(block) => {
+                    return Err(ChainError::Forked { side, number: known.number, known: known.hash, told: block.hash });
+                }
+                None => return Err(ChainError::Lagging { side, asked: known.number, head: told.number }),
+            }
         }
+        Ok(())
     }
 
     /// Every `Deposited` of the bridge in blocks `from..=to`, in order. The answer of a node that does not have `to`,

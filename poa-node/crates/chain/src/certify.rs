@@ -34,7 +34,7 @@ impl Importer {
         self.persist.check()?;
         let at = BlockRef::from(certificate.link.source);
         self.check_keeps_finality(at)?;
-        self.persist.writer().put_certificate(at.number, &certificate.encode())?;
+        self.persist.appender().put_certificate(at.number, &certificate.encode())?;
         self.prefer(at)?;
         let before = self.reader.head();
         let head = self.reader.recent_mut().certify(at);
@@ -55,7 +55,7 @@ impl Importer {
         self.check_keeps_finality(at)?;
         // The proof of a certified block's child is the certificate, and stored as that.
         if !proof.link.certifies() {
-            self.persist.writer().put_meta(JUSTIFICATION, &proof.encode())?;
+            self.persist.appender().put_meta(JUSTIFICATION, &proof.encode())?;
         }
         self.prefer(at)
     }

@@ -9,7 +9,7 @@ use alloy::primitives::B256;
 use aurum_aura::{EmptySteps, EngineState, Source, StepSchedule, validators_source};
 use aurum_evm::{BlockEnv, Evm};
 use aurum_pool::{Pool, PoolConfig};
-use aurum_storage::{Database, StoredBlock, Writer, genesis_root};
+use aurum_storage::{Appender, Database, StoredBlock, Writer, genesis_root};
 use aurum_types::{ChainSpec, Header, MemoryState, Score, SealedBlock, StateChanges, ValidatorSet, genesis_header};
 use tokio::sync::{broadcast, watch};
 
@@ -55,7 +55,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
     if spec.engine.finality_certificates_transition.is_some() {
         recent = recent.with_certificates();
     }
-    let epochs = RwLock::new(epochs(&spec, &database, &mut writer, recent.anchor(), genesis_hash)?);
+    let epochs = RwLock::new(epochs(&spec, &database, &writer.appender(), recent.anchor(), genesis_hash)?);
     let reader = Arc::new(Reader {
         format: spec.header_format(),
         schedule: StepSchedule::new(&spec.engine),
@@ -156,7 +156,7 @@ fn certify(importer: &mut Importer, reader: &Reader) -> Result<(), ChainError> {
 fn epochs(
     spec: &ChainSpec,
     database: &Database,
-    writer: &mut Writer,
+    appender: &Appender,
     anchor: &Link,
     genesis: B256,
 ) -> Result<Epochs, ChainError> {
@@ -166,7 +166,7 @@ fn epochs(
     }
     if anchor.engine.status().epoch_recorded_at == 0 {
         let epoch = Epoch::genesis(anchor.engine.child_validators().clone());
-        writer.put_epoch(0, genesis, &epoch.encode())?;
+        appender.put_epoch(0, genesis, &epoch.encode())?;
         epochs.insert(BlockRef { number: 0, hash: genesis }, epoch);
     } else if spec.engine.finality_certificates_transition.is_some() {
         tracing::error!(
@@ -199,7 +199,7 @@ fn init(
     };
     let hash = header.hash_slow();
     // Before genesis itself: whoever finds that finds this.
-    writer.put_epoch(0, hash, &Epoch::genesis(validators.clone()).encode())?;
+    writer.appender().put_epoch(0, hash, &Epoch::genesis(validators.clone()).encode())?;
     let link = Link {
         hash,
         header: header.clone(),

@@ -14,7 +14,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use aurum_storage::Writer;
+use aurum_storage::{Appender, Writer};
 use aurum_types::BlockNumber;
 
 use crate::{Fault, reader::Reader, recent::Recent, snapshot::Snapshot};
@@ -28,9 +28,10 @@ const STALLED_BATCH: u64 = 16;
 /// Blocks that may be due before the import has to wait.
 const MAX_BACKLOG: u64 = 512;
 
-/// The thread and the one writer it shares with the import.
+/// The thread, the one writer it shares with the import, and what stores bodies beside it.
 pub(crate) struct Persist {
     writer: Arc<Mutex<Writer>>,
+    appender: Appender,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     fault: Arc<OnceLock<Fault>>,
@@ -42,6 +43,7 @@ impl Persist {
     /// # Errors
     /// When the system has no thread for us.
     pub(crate) fn start(writer: Writer, reader: Arc<Reader>) -> Result<Self, Fault> {
+        let appender = writer.appender();
         let writer = Arc::new(Mutex::new(writer));
         let fault = Arc::new(OnceLock::new());
         let (wake, woken) = sync_channel(1);
@@ -50,10 +52,15 @@ impl Persist {
             .name("persist".to_owned())
             .spawn(move || worker.run(&woken))
             .map_err(|_| Fault::ThreadEnded("persist"))?;
-        Ok(Self { writer, wake: Some(wake), thread: Some(thread), fault })
+        Ok(Self { writer, appender, wake: Some(wake), thread: Some(thread), fault })
     }
 
-    /// The writer, for bodies and for unwinding. Waits while a batch is written.
+    /// Stores what arrived, without waiting for what is persisted meanwhile.
+    pub(crate) const fn appender(&self) -> &Appender {
+        &self.appender
+    }
+
+    /// The writer, for unwinding. Waits while a batch is written.
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -166,7 +166,7 @@ impl Importer {
     fn take_in(&mut self, group: Vec<Committed>, imported: &mut Vec<Imported>) -> Result<(), Fault> {
         self.persist.check()?;
         let store = tracing::trace_span!("store", blocks = group.len()).entered();
-        self.persist.writer().put_blocks(group.iter().map(|done| (done.block.sealed(), done.link.score)))?;
+        self.persist.appender().put_blocks(group.iter().map(|done| (done.block.sealed(), done.link.score)))?;
         drop(store);
         for Committed { block, link, parent, took } in group {
             let (hash, score, header) = (link.hash, link.score, link.header.clone());
@@ -284,9 +284,9 @@ impl Importer {
         if !is_stored {
             let _stage = tracing::trace_span!("store", number = block.header().number).entered();
             if let Some(epoch) = &epoch {
-                self.persist.writer().put_epoch(block.header().number, hash, &epoch.encode())?;
+                self.persist.appender().put_epoch(block.header().number, hash, &epoch.encode())?;
             }
-            self.persist.writer().put_block(block.sealed(), link.score)?;
+            self.persist.appender().put_block(block.sealed(), link.score)?;
         }
         if let Some(epoch) = epoch {
             reader.epochs_mut().insert(link.at(), epoch);
@@ -391,7 +391,7 @@ impl Importer {
         let found = self.reader.sightings().note(header.author, step, block)?;
         tracing::warn!(author = %found.author, %step, first = %found.first.hash, second = %hash, "two blocks in one step");
         let (name, record) = self.reader.sightings().record();
-        if let Err(error) = self.persist.writer().put_meta(name, &record) {
+        if let Err(error) = self.persist.appender().put_meta(name, &record) {
             // The block itself is stored, and shows it again at the next start.
             tracing::error!(%error, "a double vote could not be recorded");
         }

@@ -145,16 +145,16 @@ mod tests {
             sightings.equivocations().map(|found| found.step.0).collect::<Vec<_>>(),
             (44..300).collect::<Vec<_>>()
         );
-        let (database, mut writer) = Database::open(folder.path()).expect("a database");
+        let (database, writer) = Database::open(folder.path()).expect("a database");
         assert_eq!(Sightings::load(&database).expect("nothing is there").equivocations().count(), 0);
         let (name, record) = sightings.record();
-        writer.put_meta(name, &record).expect("the disk takes it");
+        writer.appender().put_meta(name, &record).expect("the disk takes it");
         let mut again = Sightings::load(&database).expect("what was saved");
         assert!(again.equivocations().eq(sightings.equivocations()));
         assert_eq!(again.note(Address::repeat_byte(7), Step(299), block(299, 1)), None);
         assert_eq!(again.note(Address::repeat_byte(7), Step(299), block(299, 2)), None, "known from the last process");
 
-        writer.put_meta(NAME, b"nonsense").expect("the disk takes it");
+        writer.appender().put_meta(NAME, b"nonsense").expect("the disk takes it");
         assert!(Sightings::load(&database).is_err());
     }
 }

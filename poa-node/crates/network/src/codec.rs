@@ -9,14 +9,14 @@ use libp2p::{StreamProtocol, request_response::Codec};
 /// Most bytes of a question and of an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounded {
-    pub(crate) request: u64,
-    pub(crate) response: u64,
+    pub(crate) request: usize,
+    pub(crate) response: usize,
 }
 
-async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, limit: u64) -> io::Result<Vec<u8>> {
+async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    io.take(limit + 1).read_to_end(&mut bytes).await?;
-    if bytes.len() as u64 > limit {
+    io.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() > limit {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("message is longer than {limit} bytes")));
     }
     Ok(bytes)
@@ -29,7 +29,6 @@ async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Re
 
 impl Codec for Bounded {
     type Protocol = StreamProtocol;
-    /// Shared: the same bytes go to many peers.
     type Request = Bytes;
     type Response = Vec<u8>;
 

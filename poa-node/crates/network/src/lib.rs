@@ -13,7 +13,8 @@
 //! Every message to a peer waits for its acknowledgement, so a slow peer slows only what goes to it: at most a few
 //! announcements and two transaction batches are on their way, what comes meanwhile waits in a bounded queue of its own.
 //! Of announcements only the newest head is kept when a peer does not keep up; of transactions, those that did not fit
-//! are offered again later. Blocks and transactions have queues of their own, and blocks are served first.
+//! are offered again later. Blocks and transactions have queues of their own, and blocks are served first. What is sent
+//! often (`blocks`, `txs`, `gossip`) goes over streams that stay open, one for each kind and direction (`pipelined`).
 //!
 //! The crate does not know the chain: it reads and feeds it through [`BlockSource`]. It is the only one naming libp2p.
 
@@ -33,6 +34,7 @@ mod known;
 mod message;
 mod metrics;
 mod peer;
+mod pipelined;
 mod reserved;
 mod serve;
 mod snapshot;

@@ -25,7 +25,7 @@ pub(crate) const MAX_COMPACT: usize = 50_000;
 /// Places one [`SyncRequest::Transactions`] may name. Where more are missing, the whole block is fetched.
 pub(crate) const MAX_MISSING: usize = 1_000;
 /// Bytes of one gossiped message of the engine: the proof of a large validator set is the longest.
-pub(crate) const MAX_GOSSIP_BYTES: u64 = 64 << 10;
+pub(crate) const MAX_GOSSIP_BYTES: usize = 64 << 10;
 /// Bytes of a snapshot in one [`SnapshotPart`]; every part but the last is as long.
 pub(crate) const SNAPSHOT_PART: u64 = 1 << 20;
 /// Proofs of finality one [`SyncRequest::Proofs`] is answered with.

@@ -42,6 +42,7 @@ use crate::{
     message::{Gossip, Message as _, SyncRequest},
     metrics::Metrics,
     peer::Peer,
+    pipelined::RequestId,
     reserved::{self, Reserved},
     sync::{Branches, Sync},
 };
@@ -60,10 +61,9 @@ const SERVING: usize = 4;
 const TAKING: usize = 4;
 /// Batches of newly pooled transactions taken in one turn, so that blocks are not kept waiting.
 const POOLED_PER_TURN: usize = 64;
-/// How long newly pooled transactions are gathered for one message to each peer: a message has a stream of its own, which
-/// costs both sides as much as some dozens of transactions in it, at any rate of transactions. A twentieth of the shortest
-/// step.
-const GATHER: Duration = Duration::from_millis(50);
+/// How long newly pooled transactions are gathered for one message to each peer: a message costs both sides as much as some
+/// transactions in it, at any rate of transactions.
+const GATHER: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(50);
 /// The same while nothing waits for a tick but the look at a new head.
 const CALM_TICK: Duration = Duration::from_millis(250);
@@ -78,8 +78,8 @@ const IDLE: Duration = Duration::from_secs(365 * 86_400);
 pub(crate) enum Command {
     /// Send a question of sync; the answer is `None` if there is none.
     Ask { peer: PeerId, request: Vec<u8>, answer: oneshot::Sender<Option<Vec<u8>>> },
-    /// Send an answer.
-    Answer { protocol: Protocol, channel: ResponseChannel<Vec<u8>>, bytes: Vec<u8> },
+    /// Send an answer of sync.
+    Answer { channel: ResponseChannel<Vec<u8>>, bytes: Vec<u8> },
     /// Pass an imported block on.
     Relay { head: Head, from: PeerId },
     /// Pass a message of the engine on, which was found good; or only remember that it was heard.
@@ -90,12 +90,6 @@ pub(crate) enum Command {
     Dismiss { peer: PeerId, why: String },
     /// A reserved peer's addresses are known.
     Dial { peer: PeerId, addresses: io::Result<Vec<Multiaddr>> },
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Protocol {
-    Sync,
-    Txs,
 }
 
 /// How tasks talk to the switch.
@@ -145,7 +139,7 @@ pub(crate) struct Switch {
     /// Questions of sync on their way.
     asks: HashMap<OutboundRequestId, oneshot::Sender<Option<Vec<u8>>>>,
     /// Transaction messages on their way.
-    sent_txs: HashMap<OutboundRequestId, Sent>,
+    sent_txs: HashMap<RequestId, Sent>,
     /// Hashes of messages of the engine that were judged.
     heard: Known,
     /// Head that was told to everybody last.
@@ -369,14 +363,9 @@ impl Switch {
                     let _ = answer.send(None);
                 }
             }
-            Command::Answer { protocol, channel, bytes } => {
-                let behaviour = self.swarm.behaviour_mut();
-                let protocol = match protocol {
-                    Protocol::Sync => &mut behaviour.sync,
-                    Protocol::Txs => &mut behaviour.txs,
-                };
+            Command::Answer { channel, bytes } => {
                 // Whoever asked is gone, or waited too long.
-                let _ = protocol.send_response(channel, bytes);
+                let _ = self.swarm.behaviour_mut().sync.send_response(channel, bytes);
             }
             Command::Relay { head, from } => self.relay(head, from),
             Command::Heard { message, from, relay } => self.on_heard(&message, from, relay),

@@ -3,9 +3,9 @@
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// What is added to the niceness of a thread that takes transactions in or answers clients: beside a thread that builds or
-/// imports blocks it gets about a third of the time.
+/// imports blocks it gets about a tenth of the time.
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 5;
+const NICENESS: i32 = 10;
 
 /// Lets threads that build, import and announce blocks go before the calling one, for the rest of its life: under a flood
 /// of transactions or requests a node must still keep up with the chain. Said twice it is no different: a thread that such

@@ -154,7 +154,7 @@ impl Chain {
         let hash = block.hash();
 
         let start = Instant::now();
-        self.writer.put_block(block.sealed(), Default::default()).expect("disk");
+        self.writer.appender().put_block(block.sealed(), Default::default()).expect("disk");
         self.tree.insert(Arc::new(block), committed.nodes).expect("parent is held");
         self.writer.advance(&self.tree.path(hash), b"").expect("continues");
         spent.persist += start.elapsed();

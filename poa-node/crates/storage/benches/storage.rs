@@ -76,7 +76,7 @@ fn run(writer: &mut Writer, tree: &StateTree, mut parent: Header, writes: u64) -
             .expect("the block is its header's");
 
         let start = Instant::now();
-        writer.put_block(block.sealed(), Score::default()).expect("disk");
+        writer.appender().put_block(block.sealed(), Score::default()).expect("disk");
         put += start.elapsed();
 
         let start = Instant::now();

@@ -44,6 +44,8 @@ pub(crate) struct Core {
     history_floor: AtomicU64,
     /// Held while the trie in the tables is another than [`Overlay::era`] says.
     saving: Mutex<()>,
+    /// Held while something that arrived is looked up and stored.
+    appending: Mutex<()>,
 }
 
 impl std::fmt::Debug for Core {
@@ -76,6 +78,7 @@ impl Core {
             flat: RwLock::new(tip.unwrap_or(Tip { number: 0, hash: B256::ZERO })),
             history_floor: AtomicU64::new(floor),
             saving: Mutex::new(()),
+            appending: Mutex::new(()),
         });
         if let Some(tip) = tip {
             let checkpoint = read_checkpoint(&core.rocks, tip, floor)?;
@@ -90,6 +93,11 @@ impl Core {
     /// To be held from before the trie in the tables is written until the era says so.
     pub(crate) fn saving(&self) -> MutexGuard<'_, ()> {
         self.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be held from the look whether something is stored to the end of its write.
+    pub(crate) fn appending(&self) -> MutexGuard<'_, ()> {
+        self.appending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits while a check-point is being saved.

@@ -227,7 +227,7 @@ impl Database {
         Ok(Some((block, index)))
     }
 
-    /// Every record of [`Writer::put_epoch`] with its block, ascending by height.
+    /// Every record of [`Appender::put_epoch`](crate::Appender::put_epoch) with its block, ascending by height.
     ///
     /// # Errors
     /// When the disk fails.
@@ -252,7 +252,7 @@ impl Database {
         self.core.rocks.last::<tables::Certificates>()
     }
 
-    /// What [`Writer::put_meta`] stored.
+    /// What [`Appender::put_meta`](crate::Appender::put_meta) stored.
     ///
     /// # Errors
     /// When the disk fails.

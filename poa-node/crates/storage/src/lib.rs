@@ -9,13 +9,15 @@
 //!   commit(parent, changes) ◀─ root and new trie, computed and held in memory
 //! ```
 //!
-//! One [`Writer`], which cannot be cloned, changes the database; [`Database`] and [`StateTree`] are cheap handles for
-//! reading. What a block did is on disk before it may be announced ([`Writer::put_block`]); what its state became may
+//! One [`Writer`], which cannot be cloned, changes the tip and its state; [`Appender`] stores beside it what arrives;
+//! [`Database`] and [`StateTree`] are cheap handles for reading. What a block did is on disk before it may be announced
+//! ([`Appender::put_block`]); what its state became may
 //! lag behind and is computed again from [`Database::unpersisted`] after a crash.
 //!
 //! This crate knows nothing of consensus, of transactions' meaning or of the network. It is the only one that names
 //! RocksDB.
 
+mod appender;
 mod checkpoint;
 mod codec;
 mod commitment;
@@ -39,6 +41,7 @@ mod tx_index;
 mod unwind;
 mod writer;
 
+pub use appender::Appender;
 pub use commitment::{AccountProof, Committed, StorageProof, TrieNodes, genesis_root};
 pub use database::{Database, ExecutedRecord, History, Options, StoredBlock, Tip};
 pub use error::StorageError;

@@ -7,6 +7,7 @@ use aurum_types::{Block, BlockNumber, EMPTY_CODE_HASH, Header, Receipt, Score, S
 
 use crate::{
     StorageError, Tip,
+    appender::put_block,
     checkpoint::{put_checkpoint, put_trie},
     codec::{Arrival, Key as _},
     core::{Core, names, put_tip},
@@ -15,7 +16,7 @@ use crate::{
     tables,
     trie::{StateTrie, shrink},
     tx_index::TxIndexBatch,
-    writer::{put_block, put_canonical},
+    writer::put_canonical,
 };
 
 /// A block below or at the restored tip, as it is to be read later.

@@ -1,14 +1,15 @@
-//! The one hand that writes.
+//! The one hand that changes state.
 
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes};
-use aurum_types::{Block, BlockNumber, CommittedBlock, Header, Receipt, Score, SealedBlock, StateChanges};
+use aurum_types::{Block, CommittedBlock, Header, Receipt, Score, StateChanges};
 
 use crate::{
-    History, Options, StorageError, Tip, TrieNodes,
+    Appender, History, Options, StorageError, Tip, TrieNodes,
+    appender::put_block,
     checkpoint::put_checkpoint,
-    codec::{Arrival, Body, NumberHash, Place, StoredHeader, Value},
+    codec::{Arrival, NumberHash, Place},
     core::{Core, names, put_tip},
     flat::FlatBatch,
     outcome,
@@ -25,7 +26,7 @@ pub(crate) const KEPT_ENGINES: u64 = 1024;
 /// before pruning was turned on goes little by little, since a block may have written hundreds of thousands of keys.
 const PRUNED_AT_ONCE: u64 = 4;
 
-/// Everything that changes the database. There is one per open database.
+/// Everything that changes the tip, its state and history. There is one per open database.
 #[derive(Debug)]
 pub struct Writer {
     pub(crate) core: Arc<Core>,
@@ -98,74 +99,9 @@ impl Writer {
         Ok(tip)
     }
 
-    /// Stores a block with the total difficulty of its chain. Returns when it is on disk: only then may it be announced.
-    /// A block that is stored already keeps its first arrival.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn put_block(&mut self, block: &SealedBlock, score: Score) -> Result<(), StorageError> {
-        let rocks = &self.core.rocks;
-        if rocks.get::<tables::Arrivals>(&NumberHash { number: block.number(), hash: block.hash() })?.is_some() {
-            return Ok(());
-        }
-        let mut batch = Batch::new(rocks);
-        put_block(&mut batch, block.block(), block.hash(), Arrival { score, order: rocks.sequence() + 1 });
-        batch.write_durably()
-    }
-
-    /// [`Self::put_block`] for several, parents before children, with one fsync: all of them are on disk when it returns,
-    /// and after a crash before that none or all.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn put_blocks<'a>(
-        &mut self,
-        blocks: impl IntoIterator<Item = (&'a SealedBlock, Score)>,
-    ) -> Result<(), StorageError> {
-        let rocks = &self.core.rocks;
-        let mut batch = Batch::new(rocks);
-        // Each block takes several sequence numbers, so those of the next call are higher.
-        for (order, (block, score)) in (rocks.sequence() + 1..).zip(blocks) {
-            let at = NumberHash { number: block.number(), hash: block.hash() };
-            if rocks.get::<tables::Arrivals>(&at)?.is_none() {
-                put_block(&mut batch, block.block(), block.hash(), Arrival { score, order });
-            }
-        }
-        batch.write_durably()
-    }
-
-    /// Stores what a block recorded about the validators. Durable, and to be called before [`Self::put_block`]: whoever
-    /// finds the block finds this.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn put_epoch(&mut self, number: BlockNumber, hash: B256, epoch: &[u8]) -> Result<(), StorageError> {
-        let mut batch = Batch::new(&self.core.rocks);
-        batch.put::<tables::Epochs>(&NumberHash { number, hash }, &Bytes::copy_from_slice(epoch));
-        batch.write_durably()
-    }
-
-    /// Stores the finality certificate of the block at `number`. Durable. The first one of a height stays.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn put_certificate(&mut self, number: BlockNumber, certificate: &[u8]) -> Result<(), StorageError> {
-        if self.core.rocks.get::<tables::Certificates>(&number)?.is_some() {
-            return Ok(());
-        }
-        let mut batch = Batch::new(&self.core.rocks);
-        batch.put::<tables::Certificates>(&number, &Bytes::copy_from_slice(certificate));
-        batch.write_durably()
-    }
-
-    /// Keeps a value under a name; on disk when this returns.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn put_meta(&mut self, key: &str, value: &[u8]) -> Result<(), StorageError> {
-        let mut batch = Batch::new(&self.core.rocks);
-        batch.put::<tables::Meta>(&format!("{}{key}", names::USER), &Bytes::copy_from_slice(value));
-        batch.write_durably()
+    /// The handle that stores what arrives, beside this one.
+    pub fn appender(&self) -> Appender {
+        Appender::new(Arc::clone(&self.core))
     }
 
     /// Moves unpersisted blocks, which continue the tip in this order, into the tables: state with its history, index,
@@ -173,7 +109,7 @@ impl Writer {
     /// The state trie follows at the next check-point. Returns the new tip.
     ///
     /// Survives the end of the process as a whole or not at all. Not fsynced: after a power failure the tip may be an
-    /// older one, and the blocks, which [`Self::put_block`] made durable, are in [`crate::Database::unpersisted`].
+    /// older one, and the blocks, which [`Appender::put_block`] made durable, are in [`crate::Database::unpersisted`].
     ///
     /// # Errors
     /// [`StorageError::NotNext`] for blocks that do not continue the tip, [`StorageError::MissingState`] for blocks that
@@ -338,14 +274,6 @@ impl Writer {
     pub fn recompute_root(&self) -> Result<B256, StorageError> {
         crate::flat::recompute_root(&self.core.rocks)
     }
-}
-
-pub(crate) fn put_block(batch: &mut Batch<'_>, block: &Block, hash: B256, arrival: Arrival) {
-    let header = StoredHeader(block.header.clone());
-    batch.put_encoded::<tables::Headers>(&hash, &header.to_value());
-    let key = NumberHash { number: block.header.number, hash };
-    batch.put_encoded::<tables::Bodies>(&key, &Body::encode_parts(&block.transactions, &block.uncles));
-    batch.put::<tables::Arrivals>(&key, &arrival);
 }
 
 /// Puts a block into the canonical chain; `senders` and `receipts` have one element for each of its transactions.

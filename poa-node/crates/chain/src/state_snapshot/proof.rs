@@ -7,7 +7,7 @@ use aurum_aura::{
     EngineState,
     certificate::{Certificate, Checkpoint, Trust, ValidatorHistory, VoteDomain},
 };
-use aurum_storage::Writer;
+use aurum_storage::Appender;
 use aurum_types::{BlockNumber, ChainSpec, Header, ValidatorSet};
 
 use super::{SnapshotError, records::Manifest};
@@ -142,14 +142,14 @@ impl Proof {
     }
 
     /// Keeps it in the database that was made of the snapshot.
-    pub(super) fn store(&self, writer: &mut Writer, restored: BlockNumber) -> Result<(), SnapshotError> {
+    pub(super) fn store(&self, appender: &Appender, restored: BlockNumber) -> Result<(), SnapshotError> {
         for (at, epoch) in &self.epochs {
-            writer.put_epoch(at.number, at.hash, &epoch.encode())?;
+            appender.put_epoch(at.number, at.hash, &epoch.encode())?;
         }
         for certificate in &self.certificates {
-            writer.put_certificate(certificate.link.source.number, &certificate.encode())?;
+            appender.put_certificate(certificate.link.source.number, &certificate.encode())?;
         }
-        Ok(writer.put_meta(crate::epochs::RESTORED, &restored.to_be_bytes())?)
+        Ok(appender.put_meta(crate::epochs::RESTORED, &restored.to_be_bytes())?)
     }
 }
 

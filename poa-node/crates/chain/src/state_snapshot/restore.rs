@@ -73,8 +73,8 @@ fn fill(
     check_root(&checked.summary, sink.restore.root())?;
     let blocks: Vec<_> = checked.blocks.into_iter().map(restored).collect();
     sink.restore.finish(genesis, &blocks, &checked.consensus)?;
-    let (_database, mut writer) = Database::open(draft)?;
-    checked.proof.store(&mut writer, checked.summary.number)?;
+    let (_database, writer) = Database::open(draft)?;
+    checked.proof.store(&writer.appender(), checked.summary.number)?;
     Ok(checked.summary)
 }
 

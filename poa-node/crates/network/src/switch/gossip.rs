@@ -3,34 +3,29 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Bytes, keccak256};
-use libp2p::{
-    PeerId,
-    request_response::{Event, Message, ResponseChannel},
-};
+use libp2p::PeerId;
 
-use super::{Command, Switch, inbound::Exchange};
+use super::{Command, Switch};
 use crate::{
     Verdict,
     message::{Gossip, Message as _},
     peer,
+    pipelined::{self, Reply},
 };
 
 impl Switch {
-    pub(super) fn on_gossip(&mut self, event: Exchange) {
+    pub(super) fn on_gossip(&mut self, event: pipelined::Event) {
         match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                self.on_gossiped(peer, &request, channel);
-            }
-            Event::Message { peer, message: Message::Response { .. }, .. } => {
+            pipelined::Event::Request { peer, request, reply } => self.on_gossiped(peer, &request, reply),
+            pipelined::Event::Answer { peer, .. } => {
                 self.answered(peer);
                 self.gossip_done(peer);
             }
-            Event::OutboundFailure { peer, error, .. } => {
+            pipelined::Event::Failed { peer, failure, .. } => {
                 self.gossip_done(peer);
-                self.on_outbound_failure(peer, &error);
+                self.on_failure(peer, failure);
             }
-            Event::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
-            Event::ResponseSent { .. } => {}
+            pipelined::Event::Malformed { peer } => self.too_long(peer),
         }
     }
 
@@ -40,7 +35,7 @@ impl Switch {
         }
     }
 
-    fn on_gossiped(&mut self, peer: PeerId, request: &[u8], channel: ResponseChannel<Vec<u8>>) {
+    fn on_gossiped(&mut self, peer: PeerId, request: &[u8], reply: Reply) {
         if !self.is_greeted(&peer) {
             return;
         }
@@ -48,7 +43,7 @@ impl Switch {
         if !state.gossip_rate.take() {
             return self.too_often(peer);
         }
-        let _ = self.swarm.behaviour_mut().gossip.send_response(channel, Vec::new());
+        reply.send(Vec::new());
         self.metrics.gossip_received.add(1);
         let Ok(message) = Gossip::from_bytes(request) else {
             return self.penalise(peer, peer::MALFORMED, "malformed message of the engine");

@@ -10,13 +10,15 @@ use libp2p::{
 };
 use tokio::sync::oneshot;
 
-use super::{Command, Protocol, Switch};
+use super::{Command, Switch};
 use crate::{
     announced::FromPeer,
     behaviour::BehaviourEvent,
     compact::Compact,
     message::{Announcement, Message as _, SyncRequest, TxMessage, Wanted},
-    peer, serve,
+    peer,
+    pipelined::{self, Failure, Reply},
+    serve,
 };
 
 pub(super) type Exchange = Event<Bytes, Vec<u8>>;
@@ -58,6 +60,20 @@ impl Switch {
         }
     }
 
+    /// A message of ours has no answer.
+    pub(super) fn on_failure(&mut self, peer: PeerId, failure: Failure) {
+        match failure {
+            Failure::Malformed => self.penalise(peer, peer::MALFORMED, "answer malformed or too long"),
+            Failure::Timeout | Failure::Declined | Failure::Broken(_) => self.unanswered(peer),
+            Failure::Unsupported => self.disconnect(peer),
+            Failure::Disconnected => {}
+        }
+    }
+
+    pub(super) fn too_long(&mut self, peer: PeerId) {
+        self.penalise(peer, peer::MALFORMED, "message malformed or too long");
+    }
+
     pub(super) fn on_outbound_failure(&mut self, peer: PeerId, error: &OutboundFailure) {
         match error {
             OutboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
@@ -69,25 +85,22 @@ impl Switch {
         }
     }
 
-    fn on_blocks(&mut self, event: Exchange) {
+    fn on_blocks(&mut self, event: pipelined::Event) {
         match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                self.on_announcement(peer, &request, channel);
-            }
-            Event::Message { peer, message: Message::Response { .. }, .. } => {
+            pipelined::Event::Request { peer, request, reply } => self.on_announcement(peer, &request, reply),
+            pipelined::Event::Answer { peer, .. } => {
                 self.answered(peer);
                 self.announcement_done(peer);
             }
-            Event::OutboundFailure { peer, error, .. } => {
+            pipelined::Event::Failed { peer, failure, .. } => {
                 self.announcement_done(peer);
-                self.on_outbound_failure(peer, &error);
+                self.on_failure(peer, failure);
             }
-            Event::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
-            Event::ResponseSent { .. } => {}
+            pipelined::Event::Malformed { peer } => self.too_long(peer),
         }
     }
 
-    fn on_announcement(&mut self, peer: PeerId, request: &[u8], channel: ResponseChannel<Vec<u8>>) {
+    fn on_announcement(&mut self, peer: PeerId, request: &[u8], reply: Reply) {
         if !self.is_greeted(&peer) {
             return;
         }
@@ -95,7 +108,7 @@ impl Switch {
         if !state.blocks_rate.take() {
             return self.too_often(peer);
         }
-        let _ = self.swarm.behaviour_mut().blocks.send_response(channel, Vec::new());
+        reply.send(Vec::new());
         self.metrics.announcements_received.add(1);
         let Ok(Announcement { head, block, transactions }) = Announcement::from_bytes(request) else {
             return self.penalise(peer, peer::MALFORMED, "malformed announcement");
@@ -159,34 +172,31 @@ impl Switch {
         }
     }
 
-    fn on_txs(&mut self, event: Exchange) {
+    fn on_txs(&mut self, event: pipelined::Event) {
         match event {
-            Event::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
-                self.on_transactions(peer, &request, channel);
-            }
-            Event::Message { peer, message: Message::Response { request_id, response }, .. } => {
+            pipelined::Event::Request { peer, request, reply } => self.on_transactions(peer, &request, reply),
+            pipelined::Event::Answer { peer, id, answer } => {
                 self.answered(peer);
-                let Some(sent) = self.sent_txs.remove(&request_id) else { return };
-                let Ok(wanted) = Wanted::from_bytes(&response) else {
+                let Some(sent) = self.sent_txs.remove(&id) else { return };
+                let Ok(wanted) = Wanted::from_bytes(&answer) else {
                     return self.penalise(peer, peer::MALFORMED, "malformed acknowledgement");
                 };
                 self.transactions_acknowledged(peer, &sent, &wanted);
             }
-            Event::OutboundFailure { peer, request_id, error, .. } => {
-                if let Some(sent) = self.sent_txs.remove(&request_id)
+            pipelined::Event::Failed { peer, id, failure } => {
+                if let Some(sent) = self.sent_txs.remove(&id)
                     && let Some(state) = self.peers.get_mut(&peer)
                 {
                     state.txs.failed(&sent);
                     self.tick_soon();
                 }
-                self.on_outbound_failure(peer, &error);
+                self.on_failure(peer, failure);
             }
-            Event::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
-            Event::ResponseSent { .. } => {}
+            pipelined::Event::Malformed { peer } => self.too_long(peer),
         }
     }
 
-    fn on_transactions(&mut self, peer: PeerId, request: &[u8], channel: ResponseChannel<Vec<u8>>) {
+    fn on_transactions(&mut self, peer: PeerId, request: &[u8], reply: Reply) {
         if !self.is_greeted(&peer) {
             return;
         }
@@ -205,13 +215,13 @@ impl Switch {
                 }
                 self.metrics.transactions_received.add(transactions.len() as u64);
                 // Acknowledged when they are pooled: a peer that sends faster waits.
-                self.take_in(peer, channel, move || (Wanted::default(), inbox.take(&transactions)));
+                self.take_in(peer, reply, move || (Wanted::default(), inbox.take(&transactions)));
             }
             TxMessage::Offer(hashes) => {
                 for hash in &hashes {
                     state.txs.knows(*hash);
                 }
-                self.take_in(peer, channel, move || (inbox.want(&hashes), Ok(())));
+                self.take_in(peer, reply, move || (inbox.want(&hashes), Ok(())));
             }
         }
     }
@@ -224,7 +234,7 @@ impl Switch {
             let Ok(bytes) = tokio::task::spawn_blocking(work).await else {
                 return tracing::error!("answering a peer panicked");
             };
-            asker.send(Command::Answer { protocol: Protocol::Sync, channel, bytes }).await;
+            asker.send(Command::Answer { channel, bytes }).await;
         });
     }
 
@@ -232,7 +242,7 @@ impl Switch {
     fn take_in(
         &self,
         peer: PeerId,
-        channel: ResponseChannel<Vec<u8>>,
+        reply: Reply,
         work: impl FnOnce() -> (Wanted, Result<(), TransactionError>) + Send + 'static,
     ) {
         let (taking, asker, pool) = (Arc::clone(&self.taking), self.asker.clone(), self.pool.clone());
@@ -245,7 +255,7 @@ impl Switch {
                 let _ = done.send(work());
             });
             let Ok((wanted, result)) = answer.await else { return };
-            asker.send(Command::Answer { protocol: Protocol::Txs, channel, bytes: wanted.to_bytes() }).await;
+            reply.send(wanted.to_bytes());
             if let Err(error) = result {
                 tracing::debug!(%peer, %error, "peer forwarded what is no transaction");
                 asker.penalise(peer, peer::MALFORMED, "forwarded what is no transaction").await;

@@ -72,7 +72,7 @@ impl Switch {
             state.announcing += 1;
             self.metrics.announcements_sent.add(1);
             let message = Announcement::of_head(head).to_bytes();
-            self.swarm.behaviour_mut().blocks.send_request(&peer, message.into());
+            self.swarm.behaviour_mut().blocks.send_request(&peer, message);
         }
     }
 
@@ -181,7 +181,7 @@ impl Switch {
         let protocol = &mut self.swarm.behaviour_mut().txs;
         for (peer, state) in self.peers.iter_mut().filter(|(_, state)| state.ready) {
             while let Some((message, offers)) = state.txs.next_offer() {
-                let id = protocol.send_request(peer, TxMessage::to_bytes(&message).into());
+                let id = protocol.send_request(peer, TxMessage::to_bytes(&message));
                 self.sent_txs.insert(id, Sent::Offers(offers));
             }
             state.txs.ripen(now, |hash| self.pool.get(hash).is_some());

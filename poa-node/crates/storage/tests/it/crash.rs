@@ -91,7 +91,7 @@ fn child_imports_until_killed() {
     let grow = |writer: &mut Writer, parent: &Link, seed| {
         let (block, nodes, link) = child(&tree, parent, seed);
         stage("put");
-        writer.put_block(block.sealed(), link.score).expect("disk");
+        writer.appender().put_block(block.sealed(), link.score).expect("disk");
         println!("\ndurable {}", link.hash);
         stage("insert");
         tree.insert(block, nodes).expect("parent is held");

@@ -260,7 +260,7 @@ fn a_wipe_removes_slots_of_blocks_persisted_in_the_same_batch() {
     ] {
         let parent = &links[links.len() - 1];
         let (block, nodes, link) = child_with(&tree, parent, 1, changes(change));
-        writer.put_block(block.sealed(), link.score).unwrap();
+        writer.appender().put_block(block.sealed(), link.score).unwrap();
         tree.insert(block, nodes).unwrap();
         links.push(link);
     }
@@ -344,7 +344,7 @@ fn blocks_receipts_and_places_are_found_again() {
     let (database, mut writer, tree) = open(directory.path());
     let (block, nodes, link) = child(&tree, &genesis(), 8);
     assert!(database.block(link.hash).unwrap().is_none());
-    writer.put_block(block.sealed(), link.score).unwrap();
+    writer.appender().put_block(block.sealed(), link.score).unwrap();
     let tx_hash = *block.sealed().block().transactions[0].tx_hash();
     assert_eq!(database.block(link.hash).unwrap().as_ref(), Some(block.sealed().block()));
     assert_eq!(database.score(link.hash).unwrap(), Some(link.score));
@@ -353,7 +353,7 @@ fn blocks_receipts_and_places_are_found_again() {
     tree.insert(block.clone(), nodes).unwrap();
     assert_eq!(tree.block(link.hash).map(|block| block.hash()), Some(link.hash));
     persist(&mut writer, &tree, &link);
-    writer.put_meta("head", b"value").unwrap();
+    writer.appender().put_meta("head", b"value").unwrap();
     drop((database, writer, tree));
     let (database, _writer, _tree) = open(directory.path());
     assert_eq!(database.tx_location(tx_hash).unwrap(), Some((link.hash, 0)));
@@ -412,7 +412,7 @@ fn blocks_are_added_while_those_below_them_are_persisted() {
     let persisting = std::thread::spawn(move || {
         for (hash, score) in next {
             let path = behind.path(hash);
-            writer.put_block(path.last().expect("was added").sealed(), score).expect("disk");
+            writer.appender().put_block(path.last().expect("was added").sealed(), score).expect("disk");
             writer.advance_keeping_forks(&path, b"").expect("continues");
         }
     });

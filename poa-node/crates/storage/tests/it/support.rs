@@ -219,7 +219,7 @@ pub(crate) fn child_with(
 /// Stores and adds the child with changes `seed`.
 pub(crate) fn grow(writer: &mut Writer, tree: &StateTree, parent: &Link, seed: u64) -> Link {
     let (block, nodes, link) = child(tree, parent, seed);
-    writer.put_block(block.sealed(), link.score).expect("disk");
+    writer.appender().put_block(block.sealed(), link.score).expect("disk");
     tree.insert(block, nodes).expect("parent is held");
     link
 }
