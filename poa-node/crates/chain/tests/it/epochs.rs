@@ -1,15 +1,19 @@
 //! The validator set in a contract: signalled in one block, in force after its finality, across restarts.
 
-use crate::kit::{Kit, import_all, key, transaction};
+use std::num::NonZeroUsize;
+
+use crate::kit::{Kit, import_all, key, standing, transaction, transfer};
 use alloy::{
     primitives::{Address, TxKind},
     sol_types::SolCall,
 };
 use aurum_aura::Signer;
+use aurum_chain::{Chain, ChainConfig};
 use aurum_contracts::{
     ValidatorSet,
     genesis::{VALIDATOR_SET, validator_set},
 };
+use aurum_evm::Parallel;
 use serde_json::json;
 
 /// Three authorities by contract; key 0 governs.
@@ -66,9 +70,9 @@ fn a_validator_added_at_run_time_seals_after_finality_and_not_before() {
     for batch in blocks.chunks(5) {
         import_all(&peer, batch);
     }
-    assert_eq!(crate::kit::standing(&peer), crate::kit::standing(&node));
+    assert_eq!(standing(&peer), standing(&node));
     peer.reopen(&kit);
-    assert_eq!(crate::kit::standing(&peer), crate::kit::standing(&node));
+    assert_eq!(standing(&peer), standing(&node));
     assert_eq!(peer.view().engine().unwrap().validators.len(), 4);
 }
 
@@ -89,4 +93,26 @@ fn immediate_transitions_use_the_contracts_word_at_the_parent() {
     import_all(&peer, &blocks);
     assert_eq!(peer.head().latest, node.head().latest);
     assert_eq!(peer.head().finalized.number, 0, "several authorities and no finality");
+}
+
+#[test]
+fn epochs_whose_blocks_run_in_parallel_are_those_of_blocks_that_run_one_by_one() {
+    let kit = kit();
+    let (author, newcomer) = (kit.node(), key(3).address());
+    let old: Vec<_> = (0..3).map(|index| key(index).address()).collect();
+    let pay = |from: usize, nonce, to: u8| transfer(&key(from), nonce, Address::repeat_byte(to), 1);
+    let mut blocks = kit.mine_many(&author, &old, 2);
+    blocks.push(kit.mine(&author, &[pay(1, 0, 1), add(0, newcomer), pay(1, 1, 2)]));
+    for turn in 1..10 {
+        blocks.push(kit.mine(&author, &[pay(0, turn, 1), pay(1, 2 * turn, 2), pay(1, 2 * turn + 1, 3)]));
+    }
+    assert_eq!(author.view().engine().unwrap().validators.last(), Some(&newcomer), "an epoch began on the way");
+    let parallel = Parallel { threads: NonZeroUsize::new(2).unwrap(), least_gas: 0, least_mean_gas: 0 };
+    for at_once in [1, 5, blocks.len()] {
+        let dir = tempfile::TempDir::new().unwrap();
+        let chain = Chain::open(ChainConfig { parallel: Some(parallel), ..kit.config(dir.path()) }).unwrap();
+        blocks.chunks(at_once).for_each(|blocks| import_all(&chain, blocks));
+        assert_eq!(standing(&chain), standing(&author));
+        assert_eq!(chain.view().engine().unwrap().validators, author.view().engine().unwrap().validators);
+    }
 }
