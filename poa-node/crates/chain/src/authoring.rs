@@ -7,7 +7,7 @@ use aurum_aura::{AuraSeal, EmptyStep, EngineState, Rules};
 use aurum_evm::{BlockBuilder, BlockEnv, EvmError, rules::ReceiptForm};
 use aurum_storage::Committed;
 use aurum_types::{
-    EMPTY_UNCLES_HASH, ExecutionOutcome, Header, StateError, StateReader, Step, Transaction, receipts_root,
+    EMPTY_UNCLES_HASH, ExecutionOutcome, Header, StateError, StateReader, Step, Transaction, receipts_root_and_bloom,
     transactions_root,
 };
 
@@ -155,9 +155,9 @@ impl Authoring {
         outcome: ExecutionOutcome,
         extra_data: Bytes,
     ) -> Result<(Header, Built), Fault> {
-        let (committed, (transactions_root, receipts_root, logs_bloom)) = rayon::join(
+        let (committed, (transactions_root, (receipts_root, logs_bloom))) = rayon::join(
             || self.reader.tree.commit(self.parent.hash, &outcome.changes),
-            || (transactions_root(transactions), receipts_root(&outcome.receipts), outcome.bloom()),
+            || (transactions_root(transactions), receipts_root_and_bloom(&outcome.receipts)),
         );
         let committed = committed?;
         let header = Header {

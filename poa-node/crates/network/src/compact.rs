@@ -8,9 +8,7 @@ use alloy::{
     primitives::{B256, Bytes, keccak256},
 };
 use aurum_pool::Pool;
-use aurum_types::{
-    Block, EMPTY_UNCLES_HASH, Header, HeaderFormat, SealedBlock, Transaction, decode_transaction, transactions_root,
-};
+use aurum_types::{Block, EMPTY_UNCLES_HASH, Header, HeaderFormat, SealedBlock, Transaction, decode_transaction};
 use libp2p::PeerId;
 
 use crate::{
@@ -114,10 +112,10 @@ impl Compact {
 
     fn close(self, found: Vec<Option<Transaction>>) -> Rebuilt {
         let Some(transactions) = found.into_iter().collect::<Option<Vec<_>>>() else { return Rebuilt::Lacking };
-        if transactions_root(&transactions) != self.header.transactions_root {
+        let block = SealedBlock::seal_slow(Block { header: self.header, transactions, uncles: Vec::new() });
+        if block.transactions_root() != block.header().transactions_root {
             return Rebuilt::Lie("announced hashes of transactions that are not the header's");
         }
-        let block = Block { header: self.header, transactions, uncles: Vec::new() };
-        Rebuilt::Block(Box::new(SealedBlock::seal_slow(block)))
+        Rebuilt::Block(Box::new(block))
     }
 }

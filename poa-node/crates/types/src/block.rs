@@ -1,10 +1,10 @@
 //! Blocks, and the names they earn on their way to the head (see the crate's front page).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use alloy::{
     eips::eip2718::Encodable2718,
-    primitives::{Address, B256, Bloom, Bytes, keccak256},
+    primitives::{Address, B256, Bytes, keccak256},
     rlp::{self, Encodable, Header as RlpHeader},
 };
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use crate::{
     BlockNumber, EMPTY_UNCLES_HASH, Header, HeaderFormat, Receipt, Recovered, StateChanges, Transaction,
     TransactionError, decode_transaction,
     header::{take_item, take_list},
-    logs_bloom, receipts_root, recover_sender, transactions_root,
+    receipts_root_and_bloom, recover_sender, transactions_root,
 };
 
 /// How a block contradicts its own header, or cannot be one. Always the block's fault.
@@ -154,17 +154,27 @@ fn decode_transaction_item(item: &[u8]) -> Result<Transaction, BlockError> {
 }
 
 /// A block whose hash is known. Nothing else about it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SealedBlock {
     block: Block,
     hash: B256,
+    /// Computed when it is first asked for; that the header says the same is not known.
+    transactions_root: OnceLock<B256>,
 }
+
+impl PartialEq for SealedBlock {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.block == other.block
+    }
+}
+
+impl Eq for SealedBlock {}
 
 impl SealedBlock {
     /// Hashes the header once.
     pub fn seal_slow(block: Block) -> Self {
         let hash = block.header.hash_slow();
-        Self { block, hash }
+        Self { block, hash, transactions_root: OnceLock::new() }
     }
 
     /// Decodes and hashes.
@@ -195,6 +205,11 @@ impl SealedBlock {
         &self.block
     }
 
+    /// Root of the trie of the transactions that are there, whatever the header says; computed once.
+    pub fn transactions_root(&self) -> B256 {
+        *self.transactions_root.get_or_init(|| transactions_root(&self.block.transactions))
+    }
+
     /// Runs `engine_check`: seal, proposer, step, time, limits (crate `aurum-aura`); then checks that the body is the
     /// header's. Only both together make a [`VerifiedBlock`]. The seal comes first: one signature refuses what a stranger
     /// made up, before its body costs anything.
@@ -207,7 +222,7 @@ impl SealedBlock {
     ) -> Result<VerifiedBlock, E> {
         engine_check(&self)?;
         let header = &self.block.header;
-        let computed = transactions_root(&self.block.transactions);
+        let computed = self.transactions_root();
         if computed != header.transactions_root {
             return Err(BlockError::TransactionsRoot { computed, header: header.transactions_root }.into());
         }
@@ -292,11 +307,11 @@ impl RecoveredBlock {
         if outcome.gas_used != header.gas_used {
             return Err(BlockError::GasUsed { computed: outcome.gas_used, header: header.gas_used }.into());
         }
-        let computed = receipts_root(&outcome.receipts);
+        let (computed, bloom) = receipts_root_and_bloom(&outcome.receipts);
         if computed != header.receipts_root {
             return Err(BlockError::ReceiptsRoot { computed, header: header.receipts_root }.into());
         }
-        if outcome.bloom() != header.logs_bloom {
+        if bloom != header.logs_bloom {
             return Err(BlockError::LogsBloom.into());
         }
         Ok(ExecutedBlock { block: self, receipts: outcome.receipts, changes: Arc::new(outcome.changes) })
@@ -312,13 +327,6 @@ pub struct ExecutionOutcome {
     pub gas_used: u64,
     /// What the state became.
     pub changes: StateChanges,
-}
-
-impl ExecutionOutcome {
-    /// Bloom over all logs.
-    pub fn bloom(&self) -> Bloom {
-        logs_bloom(self.receipts.iter().flat_map(|receipt| &receipt.logs))
-    }
 }
 
 /// A block that was run and whose header agrees on gas, receipts and bloom. Its state root is still a claim.

@@ -33,7 +33,7 @@ pub use genesis::{genesis_accounts, genesis_header, state_root_slow};
 pub use header::{EMPTY_UNCLES_HASH, Header, HeaderFormat};
 pub use memory_state::MemoryState;
 pub use primitives::{BlockNumber, Score, Step};
-pub use receipt::{Receipt, ReceiptOutcome, logs_bloom, receipts_root};
+pub use receipt::{Receipt, ReceiptOutcome, logs_bloom, receipts_root, receipts_root_and_bloom};
 pub use spec::ChainSpec;
 pub use state::{Account, EMPTY_CODE_HASH, StateError, StateReader};
 pub use transaction::{

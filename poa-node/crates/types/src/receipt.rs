@@ -46,10 +46,14 @@ impl Receipt {
 
     /// The consensus encoding: for typed transactions the type byte, then the list.
     pub fn encode_2718(&self, out: &mut Vec<u8>) {
+        self.encode_with(&self.bloom(), out);
+    }
+
+    /// The consensus encoding, of a receipt whose bloom is known.
+    fn encode_with(&self, bloom: &Bloom, out: &mut Vec<u8>) {
         if self.tx_type != TxType::Legacy {
             out.push(self.tx_type as u8);
         }
-        let bloom = self.bloom();
         let outcome: Option<Bytes> = match self.outcome {
             ReceiptOutcome::Status(true) => Some(Bytes::from_static(&[1])),
             ReceiptOutcome::Status(false) => Some(Bytes::new()),
@@ -120,9 +124,17 @@ pub fn logs_bloom<'a>(logs: impl IntoIterator<Item = &'a Log>) -> Bloom {
 
 /// Root of the trie of receipts.
 pub fn receipts_root(receipts: &[Receipt]) -> B256 {
-    ordered_trie_root_with_encoder(receipts, |receipt, out| {
-        let mut bytes = Vec::new();
-        receipt.encode_2718(&mut bytes);
-        out.extend_from_slice(&bytes);
-    })
+    receipts_root_and_bloom(receipts).0
+}
+
+/// Root of the trie of receipts, and the bloom over all of their logs, which costs little beside it: each receipt holds the
+/// bloom of its own.
+pub fn receipts_root_and_bloom(receipts: &[Receipt]) -> (B256, Bloom) {
+    let mut all = Bloom::ZERO;
+    let root = ordered_trie_root_with_encoder(receipts, |receipt, out| {
+        let bloom = receipt.bloom();
+        all |= bloom;
+        receipt.encode_with(&bloom, out);
+    });
+    (root, all)
 }

@@ -8,8 +8,7 @@ use alloy::{
 };
 use aurum_evm::{BlockEnv, CallOutcome, CallRequest, Evm, SimulatedCall, SimulationError, SimulationMode, TraceLimits};
 use aurum_types::{
-    Block, EMPTY_UNCLES_HASH, Header, Receipt, ReceiptOutcome, Transaction, logs_bloom, receipts_root,
-    transactions_root,
+    Block, EMPTY_UNCLES_HASH, Header, Receipt, ReceiptOutcome, Transaction, receipts_root_and_bloom, transactions_root,
 };
 
 use super::{BlockView, StoredBlock, View};
@@ -120,6 +119,7 @@ fn next_block(
         receipts.push(Receipt { tx_type: tx.tx_type(), outcome, cumulative_gas_used: gas_used, logs });
         transactions.push(tx);
     }
+    let (receipts_root, logs_bloom) = receipts_root_and_bloom(&receipts);
     // Of a block whose trie is not kept the new root cannot be known: it is zero.
     let state_root = reader.tree.commit(base, &simulator.changes()).map_or(B256::ZERO, |committed| committed.root);
     let header = Header {
@@ -128,8 +128,8 @@ fn next_block(
         author: env.author,
         state_root,
         transactions_root: transactions_root(&transactions),
-        receipts_root: receipts_root(&receipts),
-        logs_bloom: logs_bloom(receipts.iter().flat_map(|receipt| &receipt.logs)),
+        receipts_root,
+        logs_bloom,
         difficulty: env.difficulty,
         number: env.number,
         gas_limit: env.gas_limit,
