@@ -58,7 +58,13 @@ impl Author {
             gas_target: self.sealing.gas_target,
         };
         match Candidate::begin(parent, self.chain.pool(), recipe) {
-            Ok(candidate) => Begun::Candidate(Box::new(candidate)),
+            Ok(candidate) => {
+                // Once the step has come, every millisecond is one less for the others.
+                if let Err(error) = self.inner().record.reserve(step) {
+                    tracing::warn!(%step, %error, "a step cannot be recorded before it comes");
+                }
+                Begun::Candidate(Box::new(candidate))
+            }
             Err(error) => {
                 tracing::debug!(%step, %error, "no block is begun before its step");
                 Begun::No

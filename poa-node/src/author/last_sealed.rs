@@ -48,6 +48,8 @@ impl KeyElsewhere {
 pub struct LastSealed {
     path: PathBuf,
     step: Option<Step>,
+    /// What a restart would find; not before `step`.
+    written: Option<Step>,
     elsewhere: Option<KeyElsewhere>,
 }
 
@@ -65,7 +67,7 @@ impl LastSealed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let mut record = Self { path: path.to_owned(), step, elsewhere: None };
+        let mut record = Self { path: path.to_owned(), step, written: step, elsewhere: None };
         let alarm = record.alarm_path();
         record.elsewhere = match fs::read_to_string(&alarm) {
             Ok(text) => Some(KeyElsewhere::parse(&text).ok_or_else(|| {
@@ -110,6 +112,19 @@ impl LastSealed {
         self.step
     }
 
+    /// Writes `step` before it comes, so that using it does not wait for the disk: a restart counts it, and all before it,
+    /// as used; this process does not.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(super) fn reserve(&mut self, step: Step) -> io::Result<()> {
+        if self.written.is_none_or(|written| written < step) {
+            replace(&self.path, &format!("{step}\n"))?;
+            self.written = Some(step);
+        }
+        Ok(())
+    }
+
     /// Uses `step`. On disk when this returns.
     ///
     /// # Errors
@@ -121,7 +136,7 @@ impl LastSealed {
         }
         // In memory first: if writing fails half-way, this process does not try the step again either.
         self.step = Some(step);
-        replace(&self.path, &format!("{step}\n")).map_err(UseError::Disk)
+        self.reserve(step).map_err(UseError::Disk)
     }
 }
 
@@ -131,8 +146,8 @@ impl LastSealed {
     /// # Errors
     /// When it could not be written: those steps stay used after a restart.
     pub fn take_back(&mut self, _development: Development, step: Step) -> io::Result<()> {
-        self.step = Some(step);
-        replace(&self.path, &format!("{step}\n"))
+        (self.step, self.written) = (Some(step), None);
+        self.reserve(step)
     }
 }
 
@@ -182,6 +197,24 @@ mod tests {
         let mut again = LastSealed::open(&path).unwrap();
         assert!(matches!(again.use_step(Step(6)), Err(UseError::Used { .. })));
         again.use_step(Step(9)).unwrap();
+        assert_eq!(LastSealed::open(&path).unwrap().step(), Some(Step(9)));
+    }
+
+    #[test]
+    fn a_reserved_step_is_used_for_a_restart_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last_sealed");
+        let mut record = LastSealed::open(&path).unwrap();
+        record.reserve(Step(8)).unwrap();
+        assert_eq!(record.step(), None);
+        assert!(matches!(LastSealed::open(&path).unwrap().use_step(Step(8)), Err(UseError::Used { .. })));
+        // Nothing is left to write: neither for the step itself nor for one before it, which stays used with it.
+        let written = fs::metadata(&path).unwrap().modified().unwrap();
+        record.use_step(Step(7)).unwrap();
+        record.use_step(Step(8)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
+        assert!(matches!(record.use_step(Step(8)), Err(UseError::Used { last: Step(8) })));
+        record.use_step(Step(9)).unwrap();
         assert_eq!(LastSealed::open(&path).unwrap().step(), Some(Step(9)));
     }
 
