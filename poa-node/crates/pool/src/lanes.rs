@@ -14,14 +14,44 @@ use crate::{Content, Departure, Origin, PoolConfig, PoolError, Pooled, Status, l
 /// How far [`Lanes::evict_one`] looks for a victim; keeps the refusal of a full pool cheap.
 const EVICTION_SEARCH: usize = 64;
 
-/// One in so many places is for this node's own clients.
+/// One in so many places is for this node's own clients, whatever comes from others.
 const LOCAL_SHARE: usize = 8;
+/// Own clients beyond that leave others as many places as others have, up to one in so many. Every node's pool so holds nearly
+/// all that any node has accepted: what only its author has makes a block slow to check for all others.
+const OTHERS_SHARE: usize = 4;
 
 /// What remains of a transaction that left.
 #[derive(Clone, Debug)]
 struct Gone {
     sender: Address,
     why: Departure,
+}
+
+/// What transactions take, or may.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    transactions: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Of one transaction.
+    const fn of(bytes: usize) -> Self {
+        Self { transactions: 1, bytes }
+    }
+
+    const fn plus(self, other: Self) -> Self {
+        Self { transactions: self.transactions + other.transactions, bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    const fn minus(self, other: Self) -> Self {
+        Self { transactions: self.transactions - other.transactions, bytes: self.bytes - other.bytes }
+    }
+
+    /// Whether `is` holds of the numbers or of the bytes, each with those of two other rooms.
+    fn any(self, one: Self, other: Self, is: impl Fn(usize, usize, usize) -> bool) -> bool {
+        is(self.transactions, one.transactions, other.transactions) || is(self.bytes, one.bytes, other.bytes)
+    }
 }
 
 #[derive(Debug)]
@@ -32,7 +62,9 @@ pub(crate) struct Lanes {
     by_hash: B256Map<Arc<Pooled>>,
     /// Senders with something behind a nonce gap.
     gapped: BTreeSet<Address>,
-    bytes: usize,
+    used: Room,
+    /// Of that, what this node answers for.
+    ours: Room,
     gone: LruCache<B256, Gone>,
     /// Of transactions that left for a block.
     included: Senders,
@@ -49,7 +81,8 @@ impl Lanes {
             by_sender: AddressMap::default(),
             by_hash: B256Map::default(),
             gapped: BTreeSet::new(),
-            bytes: 0,
+            used: Room::default(),
+            ours: Room::default(),
             gone: LruCache::new(departures),
             included: Senders::default(),
             heads: 0,
@@ -100,7 +133,7 @@ impl Lanes {
 
     pub(crate) fn status(&self) -> Status {
         let queued = self.gapped.iter().filter_map(|sender| self.by_sender.get(sender)).map(Lane::queued_len).sum();
-        Status { pending: self.by_hash.len() - queued, queued, bytes: self.bytes }
+        Status { pending: self.by_hash.len() - queued, queued, bytes: self.used.bytes }
     }
 
     pub(crate) fn content(&self) -> Content {
@@ -141,32 +174,52 @@ impl Lanes {
                 }
             }
         }
-        let full = self.is_full(tx.origin(), tx.encoded_len());
-        if limited && full && (tx.origin() == Origin::Network || self.victim(sender).is_none()) {
+        let (origin, bytes) = (tx.origin(), tx.encoded_len());
+        let none_yields = || origin == Origin::Network || self.victim(sender).is_none();
+        if limited && (self.is_beyond_share(origin, bytes) || self.is_full(bytes) && none_yields()) {
             return Err(PoolError::Full { transactions: self.by_hash.len() });
         }
         Ok(())
     }
 
-    /// Whether so many more bytes have no place, as long as nobody makes room. What comes from other nodes leaves a part
-    /// to this node's own clients.
-    fn is_full(&self, origin: Origin, bytes: usize) -> bool {
-        let most = |limit: usize| if origin == Origin::Network { limit - limit / LOCAL_SHARE } else { limit };
-        self.by_hash.len() >= most(self.config.max_transactions)
-            || self.bytes.saturating_add(bytes) > most(self.config.max_bytes)
+    const fn limit(&self) -> Room {
+        Room { transactions: self.config.max_transactions, bytes: self.config.max_bytes }
+    }
+
+    /// Whether so many more bytes have no place, as long as nobody makes room.
+    fn is_full(&self, bytes: usize) -> bool {
+        let after = self.used.plus(Room::of(bytes));
+        after.any(self.limit(), after, |after, limit, _| after > limit)
+    }
+
+    /// Whether one more transaction of so many bytes would take a place that is left to others: to this node's own clients, or
+    /// to those of other nodes.
+    fn is_beyond_share(&self, origin: Origin, bytes: usize) -> bool {
+        let (one, others) = (Room::of(bytes), self.used.minus(self.ours));
+        match origin {
+            Origin::Network => {
+                let after = others.plus(one);
+                after.any(self.limit(), after, |after, limit, _| after > limit - limit / LOCAL_SHARE)
+            }
+            Origin::Local => self.ours.plus(one).any(self.limit(), others, |ours, limit, others| {
+                let left = others.min(limit / OTHERS_SHARE);
+                left > 0 && ours > limit / LOCAL_SHARE && ours + others > limit - left
+            }),
+            Origin::Retracted => false,
+        }
     }
 
     /// Whether taking in so many of so many bytes together may make others yield.
     pub(crate) fn may_evict(&self, transactions: usize, bytes: usize) -> bool {
-        let is_tight = self.by_hash.len().saturating_add(transactions) > self.config.max_transactions
-            || self.bytes.saturating_add(bytes) > self.config.max_bytes;
-        is_tight && !self.gapped.is_empty()
+        let after = self.used.plus(Room { transactions, bytes });
+        !self.gapped.is_empty() && after.any(self.limit(), after, |after, limit, _| after > limit)
     }
 
     /// The number that wait, if no new transaction of this origin has a place, whoever sends it.
     pub(crate) fn full_for_all(&self, origin: Origin) -> Option<usize> {
         let none_yields = origin == Origin::Network || self.gapped.is_empty();
-        (origin != Origin::Retracted && none_yields && self.is_full(origin, 1)).then_some(self.by_hash.len())
+        let is_full = self.is_beyond_share(origin, 1) || none_yields && self.is_full(1);
+        (origin != Origin::Retracted && is_full).then_some(self.by_hash.len())
     }
 
     /// Whether `balance` covers `tx` together with the sender's other pending transactions; it covers `tx` alone.
@@ -201,8 +254,8 @@ impl Lanes {
     pub(crate) fn insert(&mut self, tx: Arc<Pooled>, account: Account) -> Option<Arc<Pooled>> {
         let sender = tx.sender();
         let hash = tx.hash();
-        while self.is_full(Origin::Local, tx.encoded_len()) && self.evict_one(sender) {}
-        self.bytes += tx.encoded_len();
+        while self.is_full(tx.encoded_len()) && self.evict_one(sender) {}
+        self.count(&tx, Room::plus);
         self.by_hash.insert(hash, Arc::clone(&tx));
         self.gone.pop(&hash);
         let lane = self.by_sender.entry(sender).or_insert_with(|| Lane::new(account));
@@ -249,7 +302,7 @@ impl Lanes {
             let hash = tx.hash();
             if included(&hash) {
                 self.by_hash.remove(&hash);
-                self.bytes -= tx.encoded_len();
+                self.count(&tx, Room::minus);
                 self.included.put(hash, sender);
             } else {
                 self.forget(&tx, Departure::NonceUsed);
@@ -262,10 +315,18 @@ impl Lanes {
         self.gone.put(hash, Gone { sender, why: why.short() });
     }
 
+    fn count(&mut self, tx: &Pooled, change: fn(Room, Room) -> Room) {
+        let room = Room::of(tx.encoded_len());
+        self.used = change(self.used, room);
+        if tx.origin().is_ours() {
+            self.ours = change(self.ours, room);
+        }
+    }
+
     fn forget(&mut self, tx: &Pooled, why: Departure) {
         let hash = tx.hash();
         if self.by_hash.remove(&hash).is_some() {
-            self.bytes -= tx.encoded_len();
+            self.count(tx, Room::minus);
         }
         tracing::debug!(%hash, sender = %tx.sender(), nonce = tx.nonce(), ?why, "transaction left the pool");
         self.gone.put(hash, Gone { sender: tx.sender(), why: why.short() });

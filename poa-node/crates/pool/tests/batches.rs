@@ -104,3 +104,40 @@ fn a_full_pool_refuses_without_recovering_and_keeps_a_part_for_its_own_clients()
     assert_eq!(recoveries(), before);
     assert_eq!(pool.status().pending, 16);
 }
+
+/// Four nodes whose clients send more than there is room for, all at once.
+#[test]
+fn flooded_nodes_hold_what_the_others_have_accepted() {
+    const LIMIT: usize = 64;
+    let config = PoolConfig { max_transactions: LIMIT, max_per_sender: LIMIT, ..PoolConfig::default() };
+    let pools: Vec<_> = (0..4).map(|_| Pool::open(config.clone(), FakeChain::rich()).unwrap()).collect();
+    let mut next = [0; 4];
+    let mut accepted = Vec::new();
+    // A message of a few transactions of each node's clients, then what was taken goes to the others.
+    for _ in 0..LIMIT {
+        let mut gossip = Vec::new();
+        for (index, pool) in pools.iter().enumerate() {
+            let id = u8::try_from(index).unwrap() + 1;
+            let sent: Vec<_> = (0..4).map(|place| legacy(sender(id), next[index] + place, 1, 0)).collect();
+            let taken: Vec<_> = sent
+                .iter()
+                .zip(pool.add_many(sent.clone(), Origin::Local))
+                .filter(|(_, answer)| answer.is_ok())
+                .collect();
+            next[index] += taken.len() as u64;
+            gossip.extend(taken.into_iter().map(|(tx, _)| (index, tx.clone())));
+        }
+        for (from, tx) in gossip {
+            let lost = (0..4).filter(|to| *to != from && pools[*to].add(tx.clone(), Origin::Network).is_err()).count();
+            accepted.push((tx, lost));
+        }
+    }
+    assert!(accepted.len() >= LIMIT / 2, "{} accepted", accepted.len());
+    assert_eq!(accepted.iter().filter(|(_, lost)| *lost > 0).count(), 0, "others lack what one has accepted");
+    // Whose clients send little has places all the same, however much the others' send.
+    let quiet = Pool::open(config, FakeChain::rich()).unwrap();
+    let others = (0..u64::MAX).map(|nonce| quiet.add(legacy(sender(9), nonce, 1, 0), Origin::Network));
+    assert_eq!(others.take_while(Result::is_ok).count(), LIMIT - LIMIT / 8);
+    let own = (0..u64::MAX).map(|nonce| quiet.add(legacy(sender(10), nonce, 1, 0), Origin::Local));
+    assert_eq!(own.take_while(Result::is_ok).count(), LIMIT / 8);
+}
