@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Most for peers to meet and the first blocks.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// So large that it never binds.
 const GAS_LIMIT: &str = "10000000000";
@@ -178,14 +178,6 @@ impl Network {
     /// Accounts of all authorities, running or not.
     pub(super) fn authorities(&self) -> &[Address] {
         &self.authorities
-    }
-
-    /// Waits until the head of every node is at `number` or above.
-    pub(super) async fn reaches(&self, number: u64) -> Result<()> {
-        for node in &self.nodes {
-            node.reaches(number, LIMIT).await?;
-        }
-        Ok(())
     }
 
     pub(super) fn first(&self) -> &Node {

@@ -4,6 +4,7 @@
 //! or with four, to whom the spec of the copy gives the seals a few blocks later. So all turns of a size have the same state.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -16,9 +17,13 @@ use super::{
     Bench, Experiment,
     experiments::{counts, figures},
     folders::{DATABASE, copy, database_of, empty},
-    network::{Network, Shape, edit_spec, offer},
+    network::{LIMIT, Network, Shape, edit_spec, offer},
 };
-use crate::load::{self, LoadOptions};
+use crate::{
+    load::{self, LoadOptions},
+    node::Node,
+    wait,
+};
 
 /// Authorities of the turns.
 const AUTHORITIES: [usize; 2] = [1, 4];
@@ -69,9 +74,24 @@ impl Filled {
             copy(&self.database, &folder.join(DATABASE))?;
         }
         network.start().await?;
-        network.reaches(handover + 2 * count as u64).await?;
+        wait::until(&format!("each of {count} authorities seals"), LIMIT, || async {
+            let sealed = sealers(network.first(), handover).await?;
+            Ok((sealed.len() == count).then_some(()))
+        })
+        .await?;
         Ok(network)
     }
+}
+
+/// Who sealed the blocks from `first` on.
+async fn sealers(node: &Node, first: u64) -> Result<HashSet<Address>> {
+    let provider = node.provider()?;
+    let mut sealers = HashSet::new();
+    for number in first..=provider.get_block_number().await? {
+        let block = provider.get_block_by_number(number.into()).await?.context("a block below the head")?;
+        sealers.insert(block.header.beneficiary);
+    }
+    Ok(sealers)
 }
 
 /// Says in the network's spec who seals.

@@ -4,6 +4,8 @@
 //! take some minutes and 8 GB of disk below the folder for temporary files). *Wall* is of the thread that waits, *CPU* is of
 //! the whole process, RocksDB's own threads included, per changed key.
 
+mod common;
+
 use std::{
     env, fs,
     hint::black_box,
@@ -12,12 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::primitives::{Address, U256, keccak256};
 use aurum_storage::{Database, StateTree, Writer, genesis_root};
-use aurum_types::{
-    Account, AccountChange, Block, BlockError, EMPTY_UNCLES_HASH, ExecutionOutcome, Header, SealedBlock, StateChanges,
-    receipts_root, transactions_root,
-};
+use aurum_types::{AccountChange, Header, StateChanges};
+use common::{account, address, block_of, header, scattered};
 
 /// Keys made by one block while a state is filled.
 const FILL: u64 = 50_000;
@@ -51,7 +51,6 @@ impl Kind {
     /// Sets the keys with these numbers to `value`, which is above zero.
     fn changes(self, keys: impl Iterator<Item = u64>, value: u64) -> StateChanges {
         let mut changes = StateChanges::default();
-        let account = |nonce| Some(Account { nonce, balance: U256::from(nonce), ..Account::default() });
         match self {
             Self::Slots => {
                 let mut token = AccountChange { account: account(value), ..AccountChange::default() };
@@ -68,22 +67,6 @@ impl Kind {
 
 fn slot(key: u64) -> U256 {
     keccak256(key.to_be_bytes()).into()
-}
-
-fn address(key: u64) -> Address {
-    Address::from_word(keccak256(key.to_be_bytes()))
-}
-
-fn header(parent: Option<&Header>, state_root: B256) -> Header {
-    Header {
-        parent_hash: parent.map_or(B256::ZERO, Header::hash_slow),
-        number: parent.map_or(0, |parent| parent.number + 1),
-        uncles_hash: EMPTY_UNCLES_HASH,
-        transactions_root: transactions_root(&[]),
-        receipts_root: receipts_root(&[]),
-        state_root,
-        ..Header::default()
-    }
 }
 
 /// Time spent, by what it was spent on.
@@ -143,14 +126,7 @@ impl Chain {
         spent.commit += start.elapsed();
 
         self.head = header(Some(&self.head), committed.root);
-        let block = Block { header: self.head.clone(), transactions: Vec::new(), uncles: Vec::new() };
-        let outcome = ExecutionOutcome { changes, ..ExecutionOutcome::default() };
-        let block = SealedBlock::seal_slow(block)
-            .verify(|_| Ok::<_, BlockError>(()))
-            .and_then(|block| block.recover(|_| None))
-            .and_then(|block| block.execute(|_| Ok::<_, BlockError>(outcome)))
-            .and_then(|block| block.commit(committed.root))
-            .expect("the block is its header's");
+        let block = block_of(self.head.clone(), changes);
         let hash = block.hash();
 
         let start = Instant::now();
@@ -165,10 +141,7 @@ impl Chain {
         let mut spent = Spent::default();
         for _ in 0..blocks {
             let number = self.head.number + 1;
-            let random = |n: u64| {
-                let hash = keccak256((number << 32 | n).to_be_bytes());
-                hash.iter().take(8).fold(0u64, |sum, byte| sum << 8 | u64::from(*byte)) % keys
-            };
+            let random = |n: u64| scattered(number << 32 | n, keys);
             self.grow(kind.changes((0..CHANGED).map(random), number), &mut spent);
         }
         spent

@@ -1,50 +1,30 @@
 //! What a block costs here, from root to disk. `cargo bench -p aurum-storage`; prints one line a measure.
 
+mod common;
+
 use std::{
     hint::black_box,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::primitives::{Address, U256, keccak256};
 use aurum_storage::{Database, StateTree, Writer, genesis_root};
-use aurum_types::{
-    Account, AccountChange, Block, BlockError, EMPTY_UNCLES_HASH, ExecutionOutcome, Header, Score, SealedBlock,
-    StateChanges, receipts_root, transactions_root,
-};
+use aurum_types::{AccountChange, Header, Score, StateChanges};
+use common::{account, address, block_of, header, scattered};
 
 const ACCOUNTS: u64 = 20_000;
 const BLOCKS: u64 = 24;
-
-fn address(n: u64) -> Address {
-    Address::from_word(keccak256(n.to_be_bytes()))
-}
-
-fn account(nonce: u64) -> Option<Account> {
-    Some(Account { nonce, balance: U256::from(1_000_000_007u64 + nonce), ..Account::default() })
-}
-
-fn header(parent: Option<&Header>, state_root: B256) -> Header {
-    Header {
-        parent_hash: parent.map_or(B256::ZERO, Header::hash_slow),
-        number: parent.map_or(0, |parent| parent.number + 1),
-        uncles_hash: EMPTY_UNCLES_HASH,
-        transactions_root: transactions_root(&[]),
-        receipts_root: receipts_root(&[]),
-        state_root,
-        ..Header::default()
-    }
-}
 
 /// `writes` random accounts with a new balance, and as many slots of one token.
 fn block_changes(number: u64, writes: u64) -> StateChanges {
     let mut changes = StateChanges::default();
     let mut token = AccountChange { account: account(1), ..AccountChange::default() };
     for n in 0..writes {
-        let place = u64::from_be_bytes(keccak256((number << 32 | n).to_be_bytes())[..8].try_into().expect("8 bytes"));
+        let place = scattered(number << 32 | n, ACCOUNTS);
         let change = AccountChange { account: account(number), ..AccountChange::default() };
-        changes.accounts.insert(address(place % ACCOUNTS), change);
-        token.storage.insert(keccak256(address(place % ACCOUNTS)).into(), U256::from(number));
+        changes.accounts.insert(address(place), change);
+        token.storage.insert(keccak256(address(place)).into(), U256::from(number));
     }
     changes.accounts.insert(Address::repeat_byte(0x70), token);
     changes
@@ -66,14 +46,7 @@ fn run(writer: &mut Writer, tree: &StateTree, mut parent: Header, writes: u64) -
         commit += start.elapsed();
 
         parent = header(Some(&parent), committed.root);
-        let block = Block { header: parent.clone(), transactions: Vec::new(), uncles: Vec::new() };
-        let outcome = ExecutionOutcome { changes, ..ExecutionOutcome::default() };
-        let block = SealedBlock::seal_slow(block)
-            .verify(|_| Ok::<_, BlockError>(()))
-            .and_then(|block| block.recover(|_| None))
-            .and_then(|block| block.execute(|_| Ok::<_, BlockError>(outcome)))
-            .and_then(|block| block.commit(committed.root))
-            .expect("the block is its header's");
+        let block = block_of(parent.clone(), changes);
 
         let start = Instant::now();
         writer.appender().put_block(block.sealed(), Score::default()).expect("disk");
