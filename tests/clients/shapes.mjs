@@ -1,88 +1,17 @@
-// Every eth_ method that a development chain serves, asked on a chain with all kinds of transactions, and each answer held
-// against the schema that execution-apis gives its result. The document comes with @metamask/api-specs; what it lacks is
-// written below from the specification, of the document's own parts. Exceptions are in `exceptions.json`, with their reasons.
+// Every method of execution-apis that a development chain serves, asked on a chain with all kinds of transactions, and each answer
+// held against the schema of its result (`schemas.mjs`). Exceptions are in `exceptions.json`, with their reasons.
 // node shapes.mjs RPC WS
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import Ajv from "ajv/dist/2019.js";
-import { toHex } from "viem";
+import { keccak256, toHex } from "viem";
 import { WebSocket } from "ws";
 import { ACCOUNTS, Chain, DELEGATED, EMPTY, write } from "./history.mjs";
+import { checks } from "./schemas.mjs";
 
 const [rpc, ws] = process.argv.slice(2);
 const chain = new Chain(rpc);
 const exceptions = JSON.parse(readFileSync(new URL("exceptions.json", import.meta.url), "utf8"))
   .map((entry) => ({ ...entry, used: 0, methods: new RegExp(`^(?:${entry.method})$`), paths: new RegExp(`^(?:${entry.path})$`) }));
-
-const openrpc = createRequire(import.meta.url)("@metamask/api-specs").default;
-const schemas = structuredClone(openrpc.components.schemas);
-const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
-const list = (items) => ({ type: "array", items });
-const object = (properties, optional = []) => ({
-  type: "object", additionalProperties: false, properties, required: Object.keys(properties).filter((name) => !optional.includes(name)),
-});
-const boolean = { type: "boolean" };
-const nothing = (schema) => ({ if: { type: "null" }, else: schema });
-
-// `oneOf` says which branch fails only if it is known which is meant: here the type tells. The document's own
-// `unevaluatedProperties: false` beside `allOf` sees none of the other branch's properties, so no transaction could pass it.
-const authorization = object({
-  chainId: ref("uint"), address: ref("address"), nonce: ref("uint"), yParity: ref("uint"), r: ref("uint"), s: ref("uint"),
-});
-schemas.Transaction7702Signed = {
-  allOf: [
-    {
-      ...schemas.Transaction1559Unsigned,
-      properties: { ...schemas.Transaction1559Unsigned.properties, type: { type: "string", pattern: "^0x4$" }, to: ref("address"), authorizationList: list(authorization) },
-      required: [...schemas.Transaction1559Unsigned.required, "to", "authorizationList"],
-    },
-    schemas.Transaction1559Signed.allOf[1],
-  ],
-};
-const byType = { "0x0": "TransactionLegacySigned", "0x1": "Transaction2930Signed", "0x2": "Transaction1559Signed", "0x4": "Transaction7702Signed" };
-const { unevaluatedProperties: _, ...context } = schemas.TransactionInfo.allOf[0];
-const signed = Object.entries(byType).map(([type, name]) => ({ if: { properties: { type: { const: type } } }, then: ref(name) }));
-schemas.TransactionInfo = { type: "object", properties: { type: { enum: Object.keys(byType) } }, allOf: [context, ...signed] };
-schemas.Block.properties.transactions = list({ if: { type: "string" }, then: ref("hash32"), else: ref("TransactionInfo") });
-schemas.FilterResults = list({ if: { type: "string" }, then: ref("hash32"), else: ref("Log") });
-const { transactions: _t, uncles: _u, withdrawals: _w, size: _s, ...header } = schemas.Block.properties;
-const headerObject = { ...schemas.Block, properties: header, required: schemas.Block.required.filter((name) => name in header) };
-const failure = { type: "object", required: ["code", "message"], properties: { code: { type: "integer" }, message: { type: "string" }, data: ref("bytes") } };
-const simulatedCall = object(
-  { status: ref("uint"), returnData: ref("bytes"), gasUsed: ref("uint"), maxUsedGas: ref("uint"), logs: list(ref("Log")), error: failure }, ["error", "maxUsedGas"],
-);
-
-// Results that the document does not have.
-const results = {
-  eth_accounts: ref("addresses"),
-  eth_blobBaseFee: ref("uint"),
-  eth_createAccessList: object({ accessList: ref("AccessList"), gasUsed: ref("uint"), error: { type: "string" } }, ["error"]),
-  eth_getBlockReceipts: nothing(list(ref("ReceiptInfo"))),
-  eth_getHeaderByHash: nothing(headerObject),
-  eth_getHeaderByNumber: nothing(headerObject),
-  eth_getRawTransactionByBlockHashAndIndex: ref("bytes"),
-  eth_getRawTransactionByBlockNumberAndIndex: ref("bytes"),
-  eth_getRawTransactionByHash: ref("bytes"),
-  eth_getUncleByBlockHashAndIndex: nothing(headerObject),
-  eth_getUncleByBlockNumberAndIndex: nothing(headerObject),
-  eth_hashrate: ref("uint"),
-  eth_maxPriorityFeePerGas: ref("uint"),
-  eth_mining: boolean,
-  eth_protocolVersion: { type: "string" },
-  eth_sign: ref("bytes65"),
-  eth_signTransaction: object({ raw: ref("bytes"), tx: { type: "object" } }),
-  eth_simulateV1: list({ ...schemas.Block, properties: { ...schemas.Block.properties, calls: list(simulatedCall) }, required: [...schemas.Block.required, "calls"] }),
-};
-for (const { name, result } of openrpc.methods) {
-  const branches = result?.schema?.oneOf;
-  const schema = branches?.[0]?.$ref?.endsWith("/notFound") ? nothing(branches[1]) : result?.schema;
-  if (name.startsWith("eth_") && !(name in results)) results[name] = schema;
-}
-const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
-ajv.addSchema({ $id: "apis", components: { schemas } });
-const local = (schema) => JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"apis#/components'));
-const checks = new Map(Object.entries(results).map(([name, schema]) => [name, ajv.compile(local(schema))]));
 
 const faults = new Map();
 let answers = 0;
@@ -117,6 +46,8 @@ for (let number = 0; number <= height; number += 1) {
   const { hash } = await ask("eth_getBlockByNumber", at, number % 2 === 0);
   await ask("eth_getBlockByHash", hash, number % 2 === 1);
   await ask("eth_getBlockReceipts", at);
+  assert.equal(keccak256(await ask("debug_getRawHeader", at)), hash, "a header as it is hashed");
+  for (const what of ["Block", "Receipts"]) await ask(`debug_getRaw${what}`, at);
   for (const [way, where] of [["Hash", hash], ["Number", at]]) {
     await ask(`eth_getHeaderBy${way}`, where);
     await ask(`eth_getBlockTransactionCountBy${way}`, where);
@@ -131,6 +62,7 @@ for (let number = 0; number <= height; number += 1) {
 for (const tag of ["earliest", "latest", "safe", "finalized", "pending"]) await ask("eth_getBlockByNumber", tag, true);
 for (const hash of hashes) {
   for (const method of ["eth_getTransactionByHash", "eth_getTransactionReceipt", "eth_getRawTransactionByHash"]) await ask(method, hash);
+  assert.equal(keccak256(await ask("debug_getRawTransaction", hash)), hash, "a transaction as it is hashed");
 }
 // The schemas can fail: a block whose number has a leading zero, a transaction without its signature.
 const mangled = await chain.result("eth_getBlockByNumber", "0x15", true);
@@ -164,13 +96,27 @@ await ask("eth_simulateV1", {
 }, "latest");
 const plain = ["accounts", "blobBaseFee", "chainId", "coinbase", "gasPrice", "hashrate", "maxPriorityFeePerGas", "mining", "protocolVersion", "syncing"];
 for (const name of plain) await ask(`eth_${name}`);
+for (const method of ["net_listening", "net_peerCount", "net_version", "web3_clientVersion"]) await ask(method);
+await ask("web3_sha3", "0x1234");
 await ask("eth_sign", from, "0x1234");
+await ask("personal_sign", "0x1234", from);
 const typed = { domain: {}, primaryType: "Note", types: { EIP712Domain: [], Note: [{ name: "text", type: "string" }] }, message: { text: "words" } };
 await ask("eth_signTypedData_v4", from, typed);
 const gasPrice = await ask("eth_gasPrice");
 const { raw } = await ask("eth_signTransaction", { from, to: EMPTY, gas: "0x5208", gasPrice: toHex(2n * BigInt(gasPrice)), nonce: await ask("eth_getTransactionCount", from, "latest"), value: "0x1" });
 await chain.mined(await ask("eth_sendRawTransaction", raw));
 await chain.mined(await ask("eth_sendTransaction", { from, to: EMPTY, value: "0x1" }));
+
+// The pool, with a transaction that waits and one that waits for that before it.
+await chain.result("evm_setAutomine", false);
+const next = Number(await ask("eth_getTransactionCount", from, "pending"));
+for (const nonce of [next, next + 2]) await ask("eth_sendTransaction", { from, to: EMPTY, value: "0x1", nonce: toHex(nonce) });
+assert.deepEqual(await ask("txpool_status"), { pending: "0x1", queued: "0x1" });
+const content = await ask("txpool_content");
+assert.deepEqual(Object.values(content).map((part) => Object.values(part).map(Object.keys)), [[[`${next}`]], [[`${next + 2}`]]]);
+assert.equal(Object.keys((await ask("txpool_contentFrom", from)).pending).length, 1);
+await ask("txpool_inspect");
+await chain.result("evm_setAutomine", true);
 
 // Subscriptions: their ids, and what they tell.
 const told = await new Promise((resolve, reject) => {
@@ -203,7 +149,7 @@ hold("eth_getLogs", ["told"], [told.logs]);
 hold("eth_getFilterChanges", ["told"], [told.newPendingTransactions]);
 
 const { methods } = await chain.result("rpc.discover");
-const served = methods.map(({ name }) => name).filter((name) => name.startsWith("eth_"));
+const served = methods.map(({ name }) => name).filter((name) => /^(eth_|net_|web3_|txpool_|debug_getRaw)/.test(name));
 for (const name of served) if (!asked.has(name)) faults.set(name, "is served and was not asked");
 for (const [where, what] of faults) console.log(`${where}: ${what}`);
 const unused = exceptions.filter(({ used }) => used === 0);

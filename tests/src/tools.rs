@@ -103,7 +103,9 @@ pub fn have(needed: &[&str]) -> bool {
                 let packages = ["hardhat", "@nomicfoundation/hardhat-network-helpers"];
                 packages.iter().any(|package| !hardhat_project().join("node_modules").join(package).is_dir())
             }
-            "viem" | "ajv" | "@metamask/api-specs" => !repository().join("tests/node_modules").join(name).is_dir(),
+            "viem" | "ajv" | "@metamask/api-specs" | "@open-rpc/meta-schema" => {
+                !repository().join("tests/node_modules").join(name).is_dir()
+            }
             name => node_binary(name).is_err(),
         })
         .collect();
