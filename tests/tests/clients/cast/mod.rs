@@ -1,13 +1,24 @@
 //! Every command of cast that talks to a node, once: what it prints is what is true.
 
-use std::fs;
+mod commands;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use alloy::{
     hex,
     primitives::{B256, keccak256},
 };
-use anyhow::{Context, Result, ensure};
-use aurum_tests::{foreign::DEV_ACCOUNTS, process::run, tools};
+use anyhow::{Context, Result, bail, ensure};
+use aurum_tests::{
+    foreign::{DEV_ACCOUNTS, DEV_KEYS},
+    process::{Process, run},
+    tools,
+};
 use serde_json::Value;
 
 use crate::begin;
@@ -16,10 +27,13 @@ use crate::begin;
 struct Cast {
     url: String,
     key: String,
+    /// The commands that were run.
+    ran: Mutex<BTreeSet<String>>,
 }
 
 impl Cast {
     fn run(&self, arguments: &[&str]) -> Result<String> {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).insert(arguments[0].to_owned());
         let environment = [("ETH_RPC_URL", self.url.as_str()), ("NO_COLOR", "1")];
         Ok(run(&tools::node_binary("cast")?, arguments, &environment, None)?.trim().to_owned())
     }
@@ -65,7 +79,8 @@ fn text(value: &Value) -> Result<&str> {
 async fn every_command_of_cast_that_needs_a_node_works() -> Result<()> {
     let Some(dev) = begin("clients-cast", &["cast", "node"]).await? else { return Ok(()) };
     let code = tools::script("compile.mjs", ["Probe.sol".to_owned()]).await?;
-    let cast = Cast { url: dev.chain.url(), key: dev.chain.key(0) };
+    let cast = Cast { url: dev.chain.url(), key: dev.chain.key(0), ran: Mutex::default() };
+    let (ws, log) = (dev.chain.ws(), dev.story.folder().join("logs/cast.log"));
     tokio::task::spawn_blocking(move || -> Result<()> {
         let start = "0000000000000000000000000000000000000000000000000000000000000028";
         let created = cast.send(&["--create", &format!("{}{start}", code.trim())])?;
@@ -75,7 +90,9 @@ async fn every_command_of_cast_that_needs_a_node_works() -> Result<()> {
         transactions(&cast, probe)?;
         tokens(&cast)?;
         development(&cast, probe)?;
-        refusals(&cast, probe)
+        news(&cast, probe, &ws, &log)?;
+        refusals(&cast, probe)?;
+        commands::check_all(&cast)
     })
     .await??;
     dev.story.say("cast agrees");
@@ -139,6 +156,7 @@ fn reads(cast: &Cast, probe: &str, noted: &Value) -> Result<()> {
     for (pool, part) in [("status", "pending"), ("content", "queued"), ("inspect", "queued")] {
         cast.says(&["tx-pool", pool], &[part])?;
     }
+    cast.says(&["da-estimate", "2"], &["block 2 with 1 transactions: "])?;
     cast.is(&["rpc", "eth_getTransactionCount", &me, "latest"], "\"0x2\"")?;
     cast.says(&["rpc", "debug_traceTransaction", hash, r#"{"tracer":"callTracer"}"#], &["\"CALL\"", "gasUsed"])
 }
@@ -170,8 +188,15 @@ fn transactions(cast: &Cast, probe: &str) -> Result<()> {
     let delegated =
         cast.send(&["--auth", probe, &DEV_ACCOUNTS[0].to_string(), "note(uint256,string)", "9", "delegated"])?;
     ensure!(delegated["type"] == "0x4", "cast send --auth: {delegated:#}");
-    cast.is(&["code", &DEV_ACCOUNTS[0].to_string()], &format!("0xef0100{}", &probe.to_lowercase()[2..]))?;
-    cast.is(&["call", &DEV_ACCOUNTS[0].to_string(), "number()(uint256)"], "9")
+    let delegation = format!("0xef0100{}", &probe.to_lowercase()[2..]);
+    cast.is(&["code", &DEV_ACCOUNTS[0].to_string()], &delegation)?;
+    cast.is(&["call", &DEV_ACCOUNTS[0].to_string(), "number()(uint256)"], "9")?;
+    // Signed by one account, sent by another.
+    let [signed, other] =
+        [cast.run(&["wallet", "sign-auth", probe, "--private-key", DEV_KEYS[2]])?, DEV_ACCOUNTS[2].to_string()];
+    cast.send(&["--auth", &signed, &other, "note(uint256,string)", "3", "authorized"])?;
+    cast.is(&["code", &other], &delegation)?;
+    cast.is(&["call", &other, "number()(uint256)"], "3")
 }
 
 /// An ERC-20 token through cast's own commands for one.
@@ -184,6 +209,7 @@ fn tokens(cast: &Cast) -> Result<()> {
         cast.send(&["--create", code.context("no bytecode")?, "constructor(address,uint256)", &me, "1000"])?;
     let token = text(&created["contractAddress"])?;
     cast.is(&["erc20-token", "symbol", token], "RLC")?;
+    cast.says(&["erc20-token", "name", token], &["RLC"])?;
     cast.is(&["erc20-token", "decimals", token], "9")?;
     cast.is(&["erc20-token", "total-supply", token], "1000")?;
     for command in ["transfer", "approve"] {
@@ -191,6 +217,7 @@ fn tokens(cast: &Cast) -> Result<()> {
         cast.says(&arguments, &["1 (success)"])?;
     }
     cast.is(&["erc20-token", "balance", token, &me], "600")?;
+    cast.is(&["balance", "--erc20", token, &friend], "400")?;
     cast.is(&["erc20-token", "allowance", token, &me, &friend], "400")?;
     let event = "Transfer(address indexed from, address indexed to, uint256 value)";
     let found: Value =
@@ -214,7 +241,28 @@ fn development(cast: &Cast, probe: &str) -> Result<()> {
     cast.is(&["rpc", "anvil_mine", "0x5"], "true")?;
     cast.is(&["rpc", "evm_revert", snapshot.trim_matches('"')], "true")?;
     cast.is(&["block-number"], &height)?;
+    cast.is(&["rpc", "evm_setAutomine", "false"], "true")?;
+    let waits = cast.run(&["send", "--async", "--private-key", &cast.key, probe, "--value", "1"])?;
+    cast.says(&["tx-pool", "content-from", "--from", &DEV_ACCOUNTS[0].to_string()], &[&waits, "pending"])?;
+    cast.is(&["rpc", "evm_setAutomine", "true"], "true")?;
+    cast.says(&["receipt", &waits], &["1 (success)"])?;
     cast.fails(&["rpc", "anvil_setCoinbase", probe], "anvil_setCoinbase does not exist")
+}
+
+/// Logs as they come, over WebSocket.
+fn news(cast: &Cast, probe: &str, ws: &str, log: &Path) -> Result<()> {
+    let arguments = ["logs", "--subscribe", "--address", probe, "--rpc-url", ws];
+    let mut listening = Process::start("logs", &tools::node_binary("cast")?, arguments, &[("NO_COLOR", "1")], log)?;
+    // A subscription tells what comes after it was made.
+    for _ in 0..200 {
+        let noted = cast.send(&[probe, "note(uint256,string)", "0", "told"])?;
+        let heard = fs::read_to_string(log)?;
+        if heard.contains(text(&noted["transactionHash"])?) {
+            return Ok(());
+        }
+        ensure!(listening.ended()?.is_none(), "cast logs --subscribe has ended: {heard}");
+    }
+    bail!("cast logs --subscribe hears nothing: {}", fs::read_to_string(log)?)
 }
 
 /// Refusals in the words people search for.
