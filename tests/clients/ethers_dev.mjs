@@ -1,7 +1,7 @@
 // ethers 6 behind an EIP-1193 provider, as a page with a wallet uses it, and what a node tells over WebSocket without being asked.
 // node ethers_dev.mjs RPC WS
 import assert from "node:assert/strict";
-import { BrowserProvider, ContractFactory, WebSocketProvider, isError, parseEther, verifyMessage, verifyTypedData } from "ethers";
+import { AbiCoder, BrowserProvider, ContractFactory, WebSocketProvider, isError, parseEther, verifyMessage, verifyTypedData } from "ethers";
 import { compile } from "./compile.mjs";
 import { Chain } from "./history.mjs";
 
@@ -47,6 +47,14 @@ assert.ok(isError(refused, "CALL_EXCEPTION"), `${refused}`);
 assert.deepEqual([refused.revert.name, refused.revert.args[1]], ["Refused", 3n]);
 const reason = await probe.fail("for a reason").then(() => undefined, (error) => error);
 assert.equal(reason.reason, "for a reason");
+// Tests that look for words, as Truffle's do, find them whoever is asked; and a send whose gas is given is mined, fails, and says why
+// when it is called again.
+const failing = { from: signer.address, to: await probe.getAddress(), data: probe.interface.encodeFunctionData("fail", ["for a reason"]) };
+const why = { code: 3, message: "execution reverted: for a reason", data: `0x08c379a0${AbiCoder.defaultAbiCoder().encode(["string"], ["for a reason"]).slice(2)}` };
+for (const method of ["eth_sendTransaction", "eth_estimateGas", "eth_call"]) assert.deepEqual((await chain.ask(method, [failing])).error, why);
+const failed = await chain.mined(await chain.result("eth_sendTransaction", { ...failing, gas: "0x186a0" }));
+assert.equal(failed.status, "0x0");
+assert.deepEqual((await chain.ask("eth_call", [failing, failed.blockNumber])).error, why);
 const sent = await signer.sendTransaction({ to: friend, value: parseEther("1") });
 assert.equal((await sent.wait()).status, 1);
 const beyond = await signer.sendTransaction({ to: friend, value: parseEther("1000000") }).then(() => undefined, (error) => error);

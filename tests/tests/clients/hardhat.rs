@@ -1,4 +1,5 @@
-//! Hardhat 3 with its test runner, its network helpers and OpenZeppelin's Upgrades plugin, against the node instead of a simulated chain.
+//! Hardhat 3 with its test runner, its network helpers, OpenZeppelin's Upgrades plugin and a script, against the node instead of a
+//! simulated chain.
 
 use anyhow::{Result, ensure};
 use aurum_tests::{
@@ -11,7 +12,7 @@ use aurum_tests::{
 use crate::begin;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hardhat_compiles_tests_upgrades_and_helps() -> Result<()> {
+async fn hardhat_compiles_tests_upgrades_helps_and_runs_scripts() -> Result<()> {
     let Some(dev) = begin("clients-hardhat", &["node", "hardhat"]).await? else { return Ok(()) };
     let folder = dev.story.folder();
     let port = Ports::shifted(shift::CLIENTS).authority_http(0);
@@ -22,7 +23,7 @@ async fn hardhat_compiles_tests_upgrades_and_helps() -> Result<()> {
     let out = folder.join("out").display().to_string();
     let manifest = format!("{out}/openzeppelin");
     let project = tools::hardhat_project();
-    let said = tokio::task::spawn_blocking(move || {
+    let said = tokio::task::spawn_blocking(move || -> Result<_> {
         let environment = [
             ("RPC", url.as_str()),
             ("NAMED", named_url.as_str()),
@@ -33,9 +34,20 @@ async fn hardhat_compiles_tests_upgrades_and_helps() -> Result<()> {
             ("NO_COLOR", "1"),
         ];
         let hardhat = project.join("node_modules/hardhat/dist/src/cli.js").display().to_string();
-        run(&tools::new_node()?, [hardhat.as_str(), "test", "nodejs"], &environment, Some(&project))
+        let node = tools::new_node()?;
+        let hardhat = |arguments: &[&str]| {
+            run(&node, std::iter::once(&hardhat.as_str()).chain(arguments), &environment, Some(&project))
+        };
+        let tested = hardhat(&["test", "nodejs"])?;
+        // By a key of its own, and by the node's.
+        let scripts = ["aurum", "unlocked"].map(|network| hardhat(&["run", "--network", network, "scripts/probe.js"]));
+        Ok((tested, scripts))
     });
-    let said = said.await??;
+    let (said, scripts) = said.await??;
+    for script in scripts {
+        let script = script?;
+        ensure!(script.contains("holds 42 and \"two\""), "hardhat run says:\n{script}");
+    }
     let passing = said.lines().find(|line| line.contains(" passing")).unwrap_or_default().trim();
     ensure!(passing.starts_with("22 passing"), "hardhat says:\n{said}");
     dev.story.say(passing);
