@@ -93,7 +93,7 @@ impl Common {
         quotas: Option<Arc<Quotas>>,
         parts: Parts,
     ) -> Result<Front, RpcError> {
-        let work = WorkPool::new(parts.limits.workers, parts.limits.queued);
+        let work = WorkPool::new(parts.limits.workers, parts.limits.queued, parts.metrics.running("usual"));
         let context = Arc::new(Context::new(self.gate.clone(), parts));
         let mut registrar = Registrar::new(Arc::clone(&context), work.clone());
         namespaces::register(&mut registrar)?;

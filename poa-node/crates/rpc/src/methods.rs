@@ -37,7 +37,8 @@ pub(crate) struct Registrar {
 
 impl Registrar {
     pub(crate) fn new(context: Arc<Context>, work: WorkPool) -> Self {
-        let tracers = WorkPool::new(context.limits.tracers, context.limits.tracers.saturating_mul(16));
+        let (most, running) = (context.limits.tracers, context.metrics.running("long"));
+        let tracers = WorkPool::new(most, most.saturating_mul(16), running);
         Self { module: RpcModule::new(()), context, work, tracers }
     }
 

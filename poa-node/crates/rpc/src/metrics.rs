@@ -36,6 +36,11 @@ struct ReasonLabels {
     reason: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
 type Durations = Family<MethodLabels, Histogram, fn() -> Histogram>;
 
 /// What the RPC server counts.
@@ -44,6 +49,7 @@ pub(crate) struct RpcMetrics {
     requests: Family<RequestLabels, Counter>,
     durations: Durations,
     denied: Family<ReasonLabels, Counter>,
+    running: Family<KindLabels, Gauge>,
     pub(crate) connections: Gauge,
     pub(crate) subscriptions: Gauge,
 }
@@ -57,6 +63,7 @@ impl RpcMetrics {
             requests: Family::default(),
             durations,
             denied: Family::default(),
+            running: Family::default(),
             connections: Gauge::default(),
             subscriptions: Gauge::default(),
         };
@@ -75,6 +82,11 @@ impl RpcMetrics {
             "aurum_permission_denied",
             "Transactions refused by the permission contract, by reason",
             metrics.denied.clone(),
+        );
+        registry.register(
+            "aurum_rpc_running",
+            "Requests that have a worker now: usual ones, and long ones (traces, simulations)",
+            metrics.running.clone(),
         );
         registry.register("aurum_rpc_connections", "Open RPC connections", metrics.connections.clone());
         registry.register("aurum_rpc_subscriptions", "Open subscriptions", metrics.subscriptions.clone());
@@ -96,6 +108,11 @@ impl RpcMetrics {
         }
         let durations = self.durations.get_or_create(&MethodLabels { method });
         errors.iter().for_each(|_| durations.observe(took.as_secs_f64()));
+    }
+
+    /// How many requests of a kind have a worker, on all listeners.
+    pub(crate) fn running(&self, kind: &'static str) -> Gauge {
+        self.running.get_or_create_owned(&KindLabels { kind })
     }
 
     /// One transaction was refused for want of a right.

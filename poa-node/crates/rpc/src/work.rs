@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Answer, Failure};
@@ -17,15 +18,34 @@ pub(crate) struct WorkPool {
     admitted: Arc<Semaphore>,
     /// Running; when none is left, the request waits.
     workers: Arc<Semaphore>,
+    /// Requests that have a worker.
+    running: Gauge,
+}
+
+/// Counted as long as it lives.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(running: Gauge) -> Self {
+        running.inc();
+        Self(running)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl WorkPool {
-    /// At most `workers` run at once and `queued` more wait.
-    pub(crate) fn new(workers: usize, queued: usize) -> Self {
+    /// At most `workers` run at once, which `running` counts, and `queued` more wait.
+    pub(crate) fn new(workers: usize, queued: usize, running: Gauge) -> Self {
         let workers = workers.max(1);
         Self {
             admitted: Arc::new(Semaphore::new(workers.saturating_add(queued).min(Semaphore::MAX_PERMITS))),
             workers: Arc::new(Semaphore::new(workers)),
+            running,
         }
     }
 
@@ -50,8 +70,9 @@ impl WorkPool {
     /// [`Failure::Busy`] when too much waits already, [`Failure::Internal`] when `work` panics, else what it returns.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
         let admitted = self.admit()?;
+        let running = self.running.clone();
         self.run_waiting(move || {
-            let _place = admitted;
+            let (_place, _counted) = (admitted, Counted::new(running));
             work()
         })
         .await
@@ -85,18 +106,20 @@ impl WorkPool {
 mod tests {
     use std::{sync::mpsc, time::Duration};
 
+    use prometheus_client::metrics::gauge::Gauge;
+
     use super::WorkPool;
     use crate::error::{Failure, INTERNAL, LIMIT};
 
     #[tokio::test]
     async fn refuses_what_exceeds_workers_and_queue() {
-        let pool = WorkPool::new(1, 1);
+        let pool = WorkPool::new(1, 1, Gauge::default());
         let (release, wait) = mpsc::channel::<()>();
         let running = tokio::spawn({
             let pool = pool.clone();
             async move { pool.run(move || Ok(wait.recv_timeout(Duration::from_secs(10)).is_ok())).await }
         });
-        while pool.workers.available_permits() > 0 {
+        while pool.running.get() == 0 {
             tokio::task::yield_now().await;
         }
         let waiting = tokio::spawn({
@@ -115,10 +138,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_internal_error_and_frees_its_place() {
-        let pool = WorkPool::new(1, 0);
+        let pool = WorkPool::new(1, 0, Gauge::default());
         for _ in 0..3 {
             let failure: Failure = pool.run::<()>(|| panic!("a handler's bug")).await.unwrap_err();
-            assert_eq!(failure.code(), INTERNAL);
+            assert_eq!((failure.code(), pool.running.get()), (INTERNAL, 0));
         }
     }
 }

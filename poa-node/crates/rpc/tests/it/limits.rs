@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::access::soon;
 use crate::common::{
-    Server, config,
+    Server, config, endless,
     kit::{Kit, key, transaction},
     store,
 };
@@ -15,17 +15,11 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
 };
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
 async fn limited(limits: Limits) -> Server {
     Server::with(Kit::new(1), RpcConfig { limits, ..config() }, |services| services).await
-}
-
-/// JUMPDEST PUSH1 0 JUMP.
-fn endless() -> Vec<u8> {
-    hex!("5b600056").to_vec()
 }
 
 /// Calls itself with all its gas, again and again, and has no JUMPDEST.
@@ -118,12 +112,6 @@ async fn a_block_that_is_given_is_traced_like_the_one_that_is_stored() {
     assert!(garbage["message"].as_str().unwrap().starts_with("could not decode block"), "{garbage}");
 }
 
-/// Waits until the only thread for traces is busy: then what is asked of it waits.
-async fn tracing(server: &Server) {
-    let probe = || timeout(Duration::from_millis(50), server.call("trace_block", json!(["latest"])));
-    soon(async { while probe().await.is_ok() {} }).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_whose_client_leaves_frees_its_thread() {
     // As much gas as would take years, and as much time: only giving up ends these.
@@ -147,9 +135,10 @@ async fn a_trace_whose_client_leaves_frees_its_thread() {
         tokio::select! {
             answer = server.call(method, params) => panic!("{method}: {answer:?}"),
             // Then the request is given up, and its connection with it.
-            () = tracing(&server) => {}
+            () = soon(async { while server.running("long").await == 0 {} }) => {}
         }
-        soon(server.ok("trace_block", json!(["latest"]))).await;
+        soon(async { while server.running("long").await > 0 {} }).await;
+        server.ok("trace_block", json!(["latest"])).await;
     }
 }
 

@@ -106,6 +106,15 @@ impl Server {
         self.call(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
+    /// How many requests of a kind have a worker now.
+    pub async fn running(&self, kind: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.handle.metrics.expect("metrics are served"));
+        let metrics = self.http.get(url).send().await.expect("answers").text().await.expect("text");
+        let name = format!("aurum_rpc_running{{kind=\"{kind}\"}} ");
+        let running = metrics.lines().find_map(|line| line.strip_prefix(&name)).expect("is counted");
+        running.parse().expect("a number")
+    }
+
     /// Deploys `runtime` from key 0 in a block of its own.
     pub fn deploy(&self, nonce: u64, runtime: &[u8]) -> Address {
         self.mine(&[transaction(&key(0), nonce, TxKind::Create, 0, init_code(runtime))]);
@@ -136,8 +145,17 @@ pub fn store() -> Vec<u8> {
 
 /// Reverts with `Error(reason)`.
 pub fn reverter(reason: &str) -> Vec<u8> {
-    let data = Revert::from(reason).abi_encode();
-    [copy(data.len(), 0xfd).as_slice(), &data].concat()
+    reverter_with(&Revert::from(reason).abi_encode())
+}
+
+/// Reverts with these data.
+pub fn reverter_with(data: &[u8]) -> Vec<u8> {
+    [copy(data.len(), 0xfd).as_slice(), data].concat()
+}
+
+/// JUMPDEST PUSH1 0 JUMP.
+pub fn endless() -> Vec<u8> {
+    hex!("5b600056").to_vec()
 }
 
 /// A permission contract of Parity's first interface: everybody has the rights in `mask`.
@@ -146,6 +164,14 @@ pub fn permissions(mask: u8) -> Vec<u8> {
     let mut code = hex!("60003560e01c63a0a8e46014601957600360005260206000f35b60006000fd").to_vec();
     code[16] = mask;
     code
+}
+
+/// A permission contract of the same interface: everybody has the rights in `before` up to block `until`, and those in `after`
+/// from then on, which are fewer.
+pub fn fading(before: u8, after: u8, until: u8) -> Vec<u8> {
+    // contractVersion() reverts; else (NUMBER < until) * (before - after) + after.
+    let answer = [0x60, until, 0x43, 0x10, 0x60, before - after, 0x02, 0x60, after, 0x01];
+    [hex!("60003560e01c63a0a8e46014602157").as_slice(), &answer, &hex!("60005260206000f35b60006000fd")].concat()
 }
 
 /// How many administrators have to agree.
