@@ -85,7 +85,7 @@ pub(crate) fn open(config: ChainConfig) -> Result<Opened, ChainError> {
 
     let next = reader.next_env();
     let gas_free = reader.spec.params.gas_free;
-    let pool = PoolConfig { gas_free, base_fee: next.base_fee, ..pool };
+    let pool = PoolConfig { gas_free, base_fee: next.base_fee, head: reader.head().latest.number, ..pool };
     let doorkeeper = Doorkeeper::new(Arc::clone(&reader), &pool);
     let pool = Pool::open(pool, Arc::new(doorkeeper)).map_err(ChainError::Pool)?;
     importer.attach(pool.clone());

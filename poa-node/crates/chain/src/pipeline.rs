@@ -476,6 +476,7 @@ fn for_pool(reader: &Reader, change: &HeadChange) -> aurum_pool::HeadChange {
         included: included.map(|tx| *tx.tx_hash()).collect(),
         retracted,
         touched: touched.into_iter().collect(),
+        number: change.head.latest.number,
         base_fee: change.enacted.last().and_then(|block| reader.base_fee_after(block.header())),
     }
 }

@@ -95,7 +95,8 @@ impl Importer {
         self.take_off(to)?;
         *reader.sightings() = Sightings::default();
         let base_fee = reader.base_fee_after(&to.link.header);
-        let journal = self.pool.as_ref().map_or(Ok(()), |pool| pool.start_over(to.waiting.clone(), base_fee));
+        let journal =
+            self.pool.as_ref().map_or(Ok(()), |pool| pool.start_over(to.waiting.clone(), at.number, base_fee));
         tracing::info!(number = at.number, hash = %at.hash, blocks = retracted.len(), "the chain was taken back");
         self.publish(&Arc::new(HeadChange { head: reader.head(), enacted: Vec::new(), retracted }));
         Ok(journal?)

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use aurum_types::BlockNumber;
+
 /// Limits and the journal's place.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
@@ -12,6 +14,8 @@ pub struct PoolConfig {
     pub gas_free: bool,
     /// Base fee of the next block in wei, until [`crate::HeadChange`] tells another; `None` before EIP-1559.
     pub base_fee: Option<u64>,
+    /// Number of the head, until [`crate::HeadChange`] tells another.
+    pub head: BlockNumber,
     /// Whether other nodes' transactions that offer nothing for gas are refused, their senders certified or not
     /// (Parity's `--refuse-service-transactions`). [`crate::Admission`] reads it.
     pub refuse_service_transactions: bool,
@@ -28,8 +32,8 @@ pub struct PoolConfig {
     pub max_queued_per_sender: usize,
     /// Encoded bytes of one transaction (geth: 128 KiB).
     pub max_transaction_bytes: usize,
-    /// Transactions that were refused or left, and whose sender and reason are still told. Each takes some 150 bytes and its
-    /// reason, which is cut at 256: 38 MB at most for the usual number.
+    /// Transactions that were refused or left, and whose sender and reason are still told. Each takes some 160 bytes and its
+    /// reason, which is cut at 256: 39 MB at most for the usual number.
     pub departures: usize,
 }
 
@@ -39,6 +43,7 @@ impl Default for PoolConfig {
             journal: None,
             gas_free: false,
             base_fee: None,
+            head: 0,
             refuse_service_transactions: false,
             allow_unprotected: false,
             max_transactions: 32_768,

@@ -6,10 +6,12 @@ use alloy::primitives::{
     Address, B256, U256, U512,
     map::{AddressMap, B256Map},
 };
-use aurum_types::Account;
+use aurum_types::{Account, BlockNumber};
 use lru::LruCache;
 
-use crate::{Content, Departure, Origin, PoolConfig, PoolError, Pooled, Status, lane::Lane, senders::Senders};
+use crate::{
+    Content, Departed, Departure, Origin, PoolConfig, PoolError, Pooled, Status, lane::Lane, senders::Senders,
+};
 
 /// How far [`Lanes::evict_one`] looks for a victim; keeps the refusal of a full pool cheap.
 const EVICTION_SEARCH: usize = 64;
@@ -23,8 +25,9 @@ const OTHERS_SHARE: usize = 4;
 /// What remains of a transaction that left.
 #[derive(Clone, Debug)]
 struct Gone {
-    sender: Address,
-    why: Departure,
+    /// `None` of one that was refused before it cost a recovery.
+    sender: Option<Address>,
+    departed: Departed,
 }
 
 /// What transactions take, or may.
@@ -58,6 +61,7 @@ impl Room {
 pub(crate) struct Lanes {
     config: PoolConfig,
     base_fee: Option<u64>,
+    head: BlockNumber,
     by_sender: AddressMap<Lane>,
     by_hash: B256Map<Arc<Pooled>>,
     /// Senders with something behind a nonce gap.
@@ -77,6 +81,7 @@ impl Lanes {
         let departures = NonZeroUsize::new(config.departures).unwrap_or(NonZeroUsize::MIN);
         Self {
             base_fee: config.base_fee,
+            head: config.head,
             config,
             by_sender: AddressMap::default(),
             by_hash: B256Map::default(),
@@ -97,7 +102,10 @@ impl Lanes {
         self.base_fee
     }
 
-    pub(crate) const fn set_base_fee(&mut self, base_fee: Option<u64>) {
+    /// Takes over a new head: its number, and the base fee of the block after it.
+    pub(crate) const fn set_head(&mut self, head: BlockNumber, base_fee: Option<u64>) {
+        self.heads += 1;
+        self.head = head;
         self.base_fee = base_fee;
     }
 
@@ -124,11 +132,11 @@ impl Lanes {
     /// The sender of a transaction that waits or left not long ago.
     pub(crate) fn sender_of(&self, hash: &B256) -> Option<Address> {
         let waits = self.by_hash.get(hash).map(|tx| tx.sender());
-        waits.or_else(|| self.included.get(hash)).or_else(|| self.gone.peek(hash).map(|gone| gone.sender))
+        waits.or_else(|| self.included.get(hash)).or_else(|| self.gone.peek(hash).and_then(|gone| gone.sender))
     }
 
-    pub(crate) fn departure(&self, hash: &B256) -> Option<Departure> {
-        self.gone.peek(hash).map(|gone| gone.why.clone())
+    pub(crate) fn departure(&self, hash: &B256) -> Option<Departed> {
+        self.gone.peek(hash).map(|gone| gone.departed.clone())
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -311,8 +319,8 @@ impl Lanes {
         self.settle(sender);
     }
 
-    pub(crate) fn note_departure(&mut self, hash: B256, sender: Address, why: Departure) {
-        self.gone.put(hash, Gone { sender, why: why.short() });
+    pub(crate) fn note_departure(&mut self, hash: B256, sender: Option<Address>, why: Departure) {
+        self.gone.put(hash, Gone { sender, departed: Departed { why: why.short(), at: self.head } });
     }
 
     fn count(&mut self, tx: &Pooled, change: fn(Room, Room) -> Room) {
@@ -329,7 +337,7 @@ impl Lanes {
             self.count(tx, Room::minus);
         }
         tracing::debug!(%hash, sender = %tx.sender(), nonce = tx.nonce(), ?why, "transaction left the pool");
-        self.gone.put(hash, Gone { sender: tx.sender(), why: why.short() });
+        self.note_departure(hash, Some(tx.sender()), why);
     }
 
     /// Restores what must hold about a lane after it changed: none is empty, and `gapped` lists it rightly.

@@ -38,6 +38,6 @@ pub use best::Best;
 pub use config::PoolConfig;
 pub use error::{OpenError, PoolError};
 pub use pool::{Added, HeadChange, Newly, Pool};
-pub use pooled::{Content, Departure, Pooled, Status};
+pub use pooled::{Content, Departed, Departure, Pooled, Status};
 pub use signed::SubmitError;
 pub use threads::yield_to_blocks;

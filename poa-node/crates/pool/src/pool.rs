@@ -12,12 +12,12 @@ use alloy::primitives::{
     Address, B256,
     map::{AddressSet, B256Map, B256Set},
 };
-use aurum_types::{Account, Recovered, Transaction, recover_sender};
+use aurum_types::{Account, BlockNumber, Recovered, Transaction, recover_sender};
 use rayon::{ThreadPool, prelude::*};
 use tokio::sync::broadcast;
 
 use crate::{
-    Admission, Best, Content, Departure, OpenError, Origin, PoolConfig, PoolError, Pooled, Refusal, Status,
+    Admission, Best, Content, Departed, Departure, OpenError, Origin, PoolConfig, PoolError, Pooled, Refusal, Status,
     entry::Placed, journal::Journal, lane::Lane, lanes::Lanes, threads,
 };
 
@@ -83,6 +83,8 @@ pub struct HeadChange {
     /// Every account whose nonce or balance differs from before: those in the state changes of the blocks that came and
     /// of those that went.
     pub touched: Vec<Address>,
+    /// Number of the new head.
+    pub number: BlockNumber,
     /// Base fee of the next block in wei; `None` before EIP-1559.
     pub base_fee: Option<u64>,
 }
@@ -174,8 +176,7 @@ impl Pool {
         let included: B256Set = change.included.iter().copied().collect();
         let senders: AddressSet = {
             let mut lanes = shared.lanes();
-            lanes.heads += 1;
-            lanes.set_base_fee(change.base_fee);
+            lanes.set_head(change.number, change.base_fee);
             let of_included = change.included.iter().filter_map(|hash| lanes.get(hash).map(|tx| tx.sender()));
             let of_retracted = change.retracted.iter().map(Recovered::signer);
             let touched = change.touched.iter().copied();
@@ -244,8 +245,9 @@ impl Pool {
         self.0.lanes().content()
     }
 
-    /// Why a transaction was refused, or left without being in a block; remembered for the last [`PoolConfig::departures`].
-    pub fn departure(&self, hash: B256) -> Option<Departure> {
+    /// Why and when a transaction was refused, or left without being in a block; remembered for the last
+    /// [`PoolConfig::departures`].
+    pub fn departure(&self, hash: B256) -> Option<Departed> {
         self.0.lanes().departure(&hash)
     }
 
@@ -260,18 +262,22 @@ impl Pool {
         self.0.lanes().remove(&hash, Departure::Removed(why.into()))
     }
 
-    /// Empties the pool, for a chain that was taken back, and takes `with` in as far as the chain admits it now; `base_fee` is
-    /// the next block's. The head must be readable through [`Admission`] already.
+    /// Empties the pool, for a chain that was taken back to the block `number`, and takes `with` in as far as the chain admits it
+    /// now; `base_fee` is the next block's. The head must be readable through [`Admission`] already.
     ///
     /// # Errors
     /// When the journal cannot be rewritten: a restart would bring back what was dropped.
-    pub fn start_over(&self, with: Vec<Recovered<Transaction>>, base_fee: Option<u64>) -> io::Result<()> {
+    pub fn start_over(
+        &self,
+        with: Vec<Recovered<Transaction>>,
+        number: BlockNumber,
+        base_fee: Option<u64>,
+    ) -> io::Result<()> {
         let shared = &self.0;
         let _in_order = shared.head.lock().expect("nothing panics while a head is applied");
         {
             let mut lanes = shared.lanes();
-            lanes.heads += 1;
-            lanes.set_base_fee(base_fee);
+            lanes.set_head(number, base_fee);
             let all: Vec<_> = lanes.all().map(|tx| tx.hash()).collect();
             for hash in all {
                 lanes.remove(&hash, Departure::Removed("the chain was taken back".to_owned()));
@@ -294,7 +300,7 @@ impl Pool {
                 Err(error) => {
                     tracing::info!(%hash, %error, "retracted transaction is not pooled again");
                     let why = Departure::NoLongerAdmitted(error.to_string());
-                    self.0.lanes().note_departure(hash, sender, why);
+                    self.0.lanes().note_departure(hash, Some(sender), why);
                 }
             }
         }
@@ -316,7 +322,7 @@ impl Shared {
         let Some(first) = refused.next() else { return };
         let mut lanes = self.lanes();
         for ((hash, sender), error) in std::iter::once(first).chain(refused) {
-            lanes.note_departure(*hash, *sender, Departure::Refused(error.to_string()));
+            lanes.note_departure(*hash, Some(*sender), Departure::Refused(error.to_string()));
         }
     }
 
@@ -333,7 +339,7 @@ impl Shared {
                 Err(PoolError::Refused(fault @ Refusal::Fault(_))) => return Err(OpenError::Fault(fault)),
                 Err(error) => {
                     tracing::info!(%hash, %error, "journalled transaction is not pooled again");
-                    self.lanes().note_departure(hash, sender, Departure::NoLongerAdmitted(error.to_string()));
+                    self.lanes().note_departure(hash, Some(sender), Departure::NoLongerAdmitted(error.to_string()));
                 }
             }
         }

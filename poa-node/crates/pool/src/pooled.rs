@@ -7,7 +7,7 @@ use alloy::{
     eips::eip2718::Encodable2718,
     primitives::{Address, B256, U256},
 };
-use aurum_types::{Recovered, Transaction};
+use aurum_types::{BlockNumber, Recovered, Transaction};
 
 use crate::{Origin, PoolConfig};
 
@@ -108,6 +108,15 @@ pub enum Departure {
     NoLongerAdmitted(String),
     /// Taken out by [`crate::Pool::remove`]; the caller's words.
     Removed(String),
+}
+
+/// A departure, and when it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departed {
+    /// Why it is not there.
+    pub why: Departure,
+    /// The head's number then.
+    pub at: BlockNumber,
 }
 
 /// Bytes of a reason that are kept.

@@ -4,7 +4,7 @@ use alloy::primitives::Address;
 use aurum_types::{Recovered, Transaction, TransactionError, recover_sender};
 use rayon::prelude::*;
 
-use crate::{Added, Origin, Pool, PoolError};
+use crate::{Added, Departure, Origin, Pool, PoolError};
 
 /// Up to so many are recovered where they are: waking other threads takes as long.
 const INLINE: usize = 8;
@@ -60,16 +60,22 @@ impl Pool {
         refused.into_iter().map(|refused| refused.map_or_else(&mut next, Err)).collect()
     }
 
+    /// What comes to a full pool is remembered as refused, as everything that is refused later.
     fn known(&self, txs: &[Transaction], origin: Origin) -> Vec<Known> {
-        let lanes = self.0.lanes();
-        let unknown = match lanes.full_for_all(origin) {
-            Some(transactions) => Known::NoRoom { transactions },
-            None => Known::No,
-        };
-        let known = |tx: &Transaction| match (lanes.get(tx.tx_hash()), unknown) {
-            (Some(_), _) => Known::Waits,
-            (None, Known::NoRoom { .. }) => unknown,
-            (None, _) => lanes.sender_of(tx.tx_hash()).map_or(Known::No, Known::Left),
+        let mut lanes = self.0.lanes();
+        let full = lanes.full_for_all(origin);
+        let known = |tx: &Transaction| {
+            let hash = tx.tx_hash();
+            if lanes.get(hash).is_some() {
+                return Known::Waits;
+            }
+            let sender = lanes.sender_of(hash);
+            if let Some(transactions) = full {
+                let refusal = PoolError::Full { transactions };
+                lanes.note_departure(*hash, sender, Departure::Refused(refusal.to_string()));
+                return Known::NoRoom { transactions };
+            }
+            sender.map_or(Known::No, Known::Left)
         };
         txs.iter().map(known).collect()
     }

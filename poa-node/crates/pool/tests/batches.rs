@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use aurum_pool::{Added, HeadChange, Origin, Pool, PoolConfig, PoolError, SubmitError};
+use aurum_pool::{Added, Departure, HeadChange, Origin, Pool, PoolConfig, PoolError, SubmitError};
 use aurum_types::{Recovered, Transaction, recoveries};
 use common::{FakeChain, legacy, sender, signed};
 use proptest::prelude::*;
@@ -59,6 +59,24 @@ fn a_batch_is_in_the_journal_before_its_answers() {
 }
 
 /// Recoveries are counted for the whole process, which is this test's own under nextest.
+#[test]
+fn what_a_full_pool_refuses_is_remembered_and_costs_no_recovery() {
+    let pool = Pool::open(PoolConfig { max_transactions: 1, ..PoolConfig::default() }, FakeChain::rich()).unwrap();
+    let (first, second) = (signed(1, 0).into_inner(), signed(2, 0).into_inner());
+    let hash = *second.tx_hash();
+    assert!(pool.add_signed(vec![first], Origin::Local)[0].is_ok());
+    let before = recoveries();
+    let refused = pool.add_signed(vec![second.clone()], Origin::Local).pop().unwrap().unwrap_err();
+    assert_eq!(recoveries(), before);
+    assert!(matches!(refused, SubmitError::Pool(PoolError::Full { transactions: 1 })), "{refused}");
+    assert_eq!(pool.departure(hash).unwrap().why, Departure::Refused(refused.to_string()));
+
+    pool.start_over(Vec::new(), 0, None).unwrap();
+    assert!(pool.add_signed(vec![second], Origin::Local)[0].is_ok());
+    assert_eq!(pool.departure(hash), None);
+}
+
+/// As above.
 #[test]
 fn a_sender_is_recovered_once_however_often_its_transaction_comes() {
     let chain = FakeChain::rich();

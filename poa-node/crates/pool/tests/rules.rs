@@ -6,12 +6,17 @@ mod common;
 use std::sync::Arc;
 
 use alloy::primitives::B256;
-use aurum_pool::{Departure, HeadChange, Origin, Pool, PoolConfig, PoolError};
+use aurum_pool::{Departed, Departure, HeadChange, Origin, Pool, PoolConfig, PoolError};
 use common::{FakeChain, dynamic, legacy, sender};
 
 fn pool(config: PoolConfig) -> (Pool, Arc<FakeChain>) {
     let chain = FakeChain::rich();
     (Pool::open(config, chain.clone()).unwrap(), chain)
+}
+
+/// Why a transaction is not there.
+fn why(pool: &Pool, hash: B256) -> Option<Departure> {
+    pool.departure(hash).map(|departed| departed.why)
 }
 
 fn message(result: Result<aurum_pool::Added, PoolError>) -> String {
@@ -51,7 +56,7 @@ fn a_ten_percent_dearer_transaction_replaces_in_both_fee_fields() {
     assert!(pool.add(dynamic(a, 0, 1_099, 110), Origin::Local).is_err());
     let added = pool.add(dynamic(a, 0, 1_100, 110), Origin::Local).unwrap();
     assert_eq!(added.replaced, Some(*old.inner().tx_hash()));
-    assert_eq!(pool.departure(*old.inner().tx_hash()), Some(Departure::Replaced { by: added.hash }));
+    assert_eq!(why(&pool, *old.inner().tx_hash()), Some(Departure::Replaced { by: added.hash }));
     assert_eq!(pool.status().pending, 1);
 }
 
@@ -211,7 +216,7 @@ fn a_full_pool_evicts_only_what_other_nodes_queued_and_tells_why() {
     pool.add(legacy(sender(2), 5, 1, 0), Origin::Local).unwrap();
     assert!(pool.add(legacy(sender(3), 0, 1, 0), Origin::Network).is_err(), "the network's make no room");
     pool.add(legacy(sender(3), 0, 1, 0), Origin::Local).unwrap();
-    assert_eq!(pool.departure(*gapped.inner().tx_hash()), Some(Departure::Evicted));
+    assert_eq!(why(&pool, *gapped.inner().tx_hash()), Some(Departure::Evicted));
     assert!(pool.add(legacy(sender(4), 0, 1, 0), Origin::Local).is_err(), "a local one is never evicted");
 }
 
@@ -246,10 +251,11 @@ fn a_reorg_brings_transactions_back_through_admission() {
         included: hashes(&[&first]),
         retracted: vec![first, second.clone(), denied.clone()],
         touched: vec![a, b],
+        number: 1,
         base_fee: None,
     });
     assert_eq!(pool.best().map(|tx| tx.hash()).collect::<Vec<_>>(), hashes(&[&second]));
-    assert!(matches!(pool.departure(hashes(&[&denied])[0]), Some(Departure::NoLongerAdmitted(_))));
+    assert!(matches!(why(&pool, hashes(&[&denied])[0]), Some(Departure::NoLongerAdmitted(_))));
     let denied = hashes(&[&denied])[0];
     assert_eq!(pool.senders_of([denied].iter()).get(&denied), Some(&b));
 }
@@ -260,8 +266,9 @@ fn another_transaction_with_the_nonce_in_a_block_ends_ours_with_the_story_kept()
     let ours = legacy(sender(1), 0, 1, 0);
     pool.add(ours.clone(), Origin::Local).unwrap();
     chain.set(sender(1), 1, u64::MAX);
-    pool.on_head(&HeadChange { touched: vec![sender(1)], ..HeadChange::default() });
-    assert_eq!(pool.departure(*ours.inner().tx_hash()), Some(Departure::NonceUsed));
+    pool.on_head(&HeadChange { touched: vec![sender(1)], number: 7, ..HeadChange::default() });
+    let departed = pool.departure(*ours.inner().tx_hash());
+    assert_eq!(departed, Some(Departed { why: Departure::NonceUsed, at: 7 }));
 }
 
 #[test]
@@ -275,7 +282,7 @@ fn rights_lost_while_waiting_do_not_block_the_sender_for_ever() {
     }
     assert!(pool.get(*tx.inner().tx_hash()).is_none());
     assert!(
-        matches!(pool.departure(*tx.inner().tx_hash()), Some(Departure::NoLongerAdmitted(why)) if why.starts_with("Transaction is not permitted."))
+        matches!(why(&pool, *tx.inner().tx_hash()), Some(Departure::NoLongerAdmitted(why)) if why.starts_with("Transaction is not permitted."))
     );
 }
 
@@ -289,7 +296,7 @@ fn removing_one_queues_those_behind_it_and_subscribers_hear_of_each() {
     assert_eq!(newly.try_recv().unwrap()[0].nonce(), 1);
     pool.remove(first, "does not run").unwrap();
     assert_eq!((pool.status().pending, pool.status().queued), (0, 1));
-    assert_eq!(pool.departure(first), Some(Departure::Removed("does not run".to_owned())));
+    assert_eq!(why(&pool, first), Some(Departure::Removed("does not run".to_owned())));
 }
 
 #[test]
@@ -336,8 +343,8 @@ fn refusals_are_remembered_until_the_transaction_is_taken() {
     let late = legacy(sender(2), 4, 1, 0);
     let hash = *late.inner().tx_hash();
     pool.add(late.clone(), Origin::Network).unwrap_err();
-    let why = "nonce too low: next nonce 5, tx nonce 4".to_owned();
-    assert_eq!(pool.departure(hash), Some(Departure::Refused(why)));
+    let refused = Departure::Refused("nonce too low: next nonce 5, tx nonce 4".to_owned());
+    assert_eq!(why(&pool, hash), Some(refused));
     chain.set(sender(2), 4, u64::MAX);
     pool.add(late.clone(), Origin::Local).unwrap();
     pool.add(late, Origin::Local).unwrap_err();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use alloy::primitives::{Address, B256};
-use aurum_pool::{Content, Departure, Newly, Pool, Status};
+use aurum_pool::{Content, Departed, Newly, Pool, Status};
 use aurum_types::{Recovered, Transaction};
 use tokio::sync::broadcast;
 
@@ -44,8 +44,8 @@ impl PoolView {
         self.pool.next_nonce(address)
     }
 
-    /// Why a transaction left the pool other than by being in a block, while that is remembered.
-    pub fn departure(&self, hash: B256) -> Option<Departure> {
+    /// Why and when a transaction left the pool other than by being in a block, while that is remembered.
+    pub fn departure(&self, hash: B256) -> Option<Departed> {
         self.pool.departure(hash)
     }
 

@@ -1,5 +1,6 @@
 //! `perm_*`: who may do what, and why something is not, or not yet, done.
 
+mod custom_error;
 mod grantors;
 mod rules;
 mod transaction;

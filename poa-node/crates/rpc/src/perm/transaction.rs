@@ -11,12 +11,12 @@ use aurum_chain::{
     view::{ReceiptView, TransactionView},
 };
 use aurum_evm::PermissionRequest;
-use aurum_pool::Departure;
+use aurum_pool::{Departed, Departure};
 use aurum_types::Recovered;
 use jsonrpsee::core::RegisterMethodError;
 use serde::Serialize;
 
-use super::{grantors::Grantors, rules::contract};
+use super::{custom_error, grantors::Grantors, rules::contract};
 use crate::{
     context::Context,
     debug::{limits, locate},
@@ -72,6 +72,9 @@ struct WhyJson {
     block_number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_by: Option<B256>,
+    /// The latest block when it was refused, or left the pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_at: Option<u64>,
     /// Who can grant the right that is missing, where the contract tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     grantors: Option<Grantors>,
@@ -94,6 +97,7 @@ impl WhyJson {
             next_nonce: None,
             block_number: None,
             replaced_by: None,
+            left_at: None,
             grantors: None,
             revert_data: None,
             failed_in: None,
@@ -109,7 +113,7 @@ fn why(context: &Context, grant: &Grant<Read>, (hash,): (B256,)) -> Answer<WhyJs
     if let Some(TransactionView { transaction, .. }) = view.transaction(hash)? {
         return waiting(&view, hash, &transaction);
     }
-    Ok(view.pool().departure(hash).map_or_else(|| unknown(hash), |departure| gone(&view, hash, departure)))
+    Ok(view.pool().departure(hash).map_or_else(|| unknown(hash), |departed| gone(&view, hash, departed)))
 }
 
 fn unknown(hash: B256) -> WhyJson {
@@ -123,14 +127,15 @@ fn grantors(view: &View, contract: Address) -> Option<Grantors> {
     Grantors::of(view, BlockId::latest(), contract).unwrap_or_default()
 }
 
-fn gone(view: &View, hash: B256, departure: Departure) -> WhyJson {
-    let grantors = match &departure {
+fn gone(view: &View, hash: B256, departed: Departed) -> WhyJson {
+    let Departed { why, at } = departed;
+    let grantors = match &why {
         Departure::Refused(reason) | Departure::NoLongerAdmitted(reason) if reason.starts_with(DENIED) => {
             contract(view, view.head().latest.number).and_then(|contract| grantors(view, contract))
         }
         _ => None,
     };
-    let (status, explanation, replaced_by) = match departure {
+    let (status, explanation, replaced_by) = match why {
         Departure::Refused(reason) => {
             (Status::Refused, format!("This node refused it when it came: {reason}"), None)
         }
@@ -153,7 +158,8 @@ fn gone(view: &View, hash: B256, departure: Departure) -> WhyJson {
         }
         Departure::Removed(reason) => (Status::Dropped, format!("It was taken out of the pool: {reason}"), None),
     };
-    WhyJson { replaced_by, grantors, ..WhyJson::new(hash, status, explanation) }
+    let explanation = format!("{explanation} (Block {at} was the latest then.)");
+    WhyJson { replaced_by, grantors, left_at: Some(at), ..WhyJson::new(hash, status, explanation) }
 }
 
 /// What it waits for.
@@ -214,15 +220,11 @@ fn in_block(context: &Context, view: &View, hash: B256, receipt: &ReceiptView) -
     Ok(of(WhyJson { revert_data: Some(output).filter(|data| !data.is_empty()), failed_in: first, ..why }))
 }
 
-/// geth's words where the data are a text or a panic; else the custom error's selector and arguments, which the contract's ABI
-/// names.
+/// geth's words where the data are a text or a panic; else the custom error by its name, as far as that is known.
 fn reverted_with(output: &[u8]) -> String {
     let message = revert_message(output);
-    match output.split_first_chunk::<4>() {
-        Some((selector, arguments)) if message == "execution reverted" => {
-            let words = arguments.len() / 32;
-            format!("execution reverted with the custom error 0x{}, {words} words", alloy::hex::encode(selector))
-        }
+    match custom_error::describe(output) {
+        Some(custom) if message == "execution reverted" => format!("{message} with {custom}"),
         _ => message,
     }
 }
@@ -244,9 +246,12 @@ mod tests {
     use super::reverted_with;
 
     #[test]
-    fn texts_are_shown_as_text_and_custom_errors_by_selector() {
+    fn texts_are_shown_as_text_and_custom_errors_by_name_or_selector() {
         assert_eq!(reverted_with(&Revert::from("no").abi_encode()), "execution reverted: no");
         assert_eq!(reverted_with(&[]), "execution reverted");
+        // Error("") is a text, if an empty one.
+        assert_eq!(reverted_with(&Revert::from("").abi_encode()), "execution reverted: ");
+        assert_eq!(reverted_with(&hex!("d93c0665")), "execution reverted with EnforcedPause()");
         let mut custom = hex!("deadbeef").to_vec();
         custom.extend([0; 64]);
         assert_eq!(reverted_with(&custom), "execution reverted with the custom error 0xdeadbeef, 2 words");

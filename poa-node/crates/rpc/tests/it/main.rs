@@ -7,6 +7,7 @@ mod common;
 mod endings;
 mod explained;
 mod fast;
+mod fates;
 mod fuzz;
 mod limits;
 mod news;

@@ -38,7 +38,7 @@ pub(super) const SECTION: Section = Section {
             name: "perm_whyTransaction",
             params: &[("hash", "Hash")],
             result: "Object",
-            text: "What became of a transaction: `unknown`, `refused`, `pending`, `queued`, `replaced`, `dropped`, `mined` or `reverted`, and why.",
+            text: "What became of a transaction: `unknown`, `refused`, `pending`, `queued`, `replaced`, `dropped`, `mined` or `reverted`, and why; custom errors by name, as far as they are known.",
             errors: &[errors::STATE, errors::TRACE_TIME, errors::TRACE_SIZE],
             like: Own,
             dev: false,
