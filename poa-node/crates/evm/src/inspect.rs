@@ -123,6 +123,9 @@ const WORD: usize = 32;
 const SLOT: usize = 96;
 const FRAME: usize = 512;
 
+/// How revm-inspectors ends an execution of which it would copy more (memory, inputs) than it may.
+const INSPECTOR_FULL: &str = "trace recorded byte limit exceeded";
+
 /// Instructions between two looks at the clock and at whether anybody waits.
 const CLOCK_EVERY: u32 = 1024;
 
@@ -162,6 +165,19 @@ impl<I> Limited<I> {
     /// Whether the execution was given up: then what it seemed to result in is nothing.
     pub(crate) const fn stopped(&self) -> Option<Stop> {
         self.stopped
+    }
+
+    /// What is left of [`TraceLimits::bytes`].
+    pub(crate) const fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Takes over that the inspector has no room left.
+    fn notice(&mut self, context: &mut Context) {
+        let is_full = matches!(context.error(), Err(ContextError::Custom(why)) if why.as_str() == INSPECTOR_FULL);
+        if is_full && self.stopped.is_none() {
+            self.stopped = Some(Stop::Size);
+        }
     }
 
     const fn spend(&mut self, bytes: usize) {
@@ -221,12 +237,14 @@ impl<I: Inspector<Context>> Inspector<Context> for Limited<I> {
     fn initialize_interp(&mut self, interpreter: &mut Interpreter, context: &mut Context) {
         if let Some(inner) = &mut self.inner {
             inner.initialize_interp(interpreter, context);
+            self.notice(context);
         }
     }
 
     fn step(&mut self, interpreter: &mut Interpreter, context: &mut Context) {
         if let Some(inner) = &mut self.inner {
             inner.step(interpreter, context);
+            self.notice(context);
         }
         self.meter(interpreter, context);
     }
@@ -234,6 +252,7 @@ impl<I: Inspector<Context>> Inspector<Context> for Limited<I> {
     fn step_end(&mut self, interpreter: &mut Interpreter, context: &mut Context) {
         if let Some(inner) = &mut self.inner {
             inner.step_end(interpreter, context);
+            self.notice(context);
         }
     }
 
@@ -258,6 +277,7 @@ impl<I: Inspector<Context>> Inspector<Context> for Limited<I> {
             FrameInput::Create(create) => create.init_code().len(),
             FrameInput::Empty => 0,
         };
+        self.notice(context);
         self.spend(FRAME + bytes);
         result
     }
@@ -265,6 +285,7 @@ impl<I: Inspector<Context>> Inspector<Context> for Limited<I> {
     fn frame_end(&mut self, context: &mut Context, input: &FrameInput, result: &mut FrameResult) {
         if let Some(inner) = &mut self.inner {
             inner.frame_end(context, input, result);
+            self.spend(result.interpreter_result().output.len());
         }
     }
 

@@ -166,6 +166,7 @@ impl Simulator {
             used = used.saturating_add(outcome.gas_used());
             found.push(SimulatedCall { nonce, gas_limit, outcome });
         }
+        self.limits.bytes = machine.inspector().left();
         self.state = Some(machine.into_state());
         Ok(found)
     }

@@ -247,6 +247,37 @@ fn a_trace_ends_at_its_deadline_at_its_size_and_when_nobody_wants_it() {
 }
 
 #[test]
+fn what_is_copied_of_memory_has_its_size() {
+    // 64 KiB, which each instruction after the first shows.
+    let code = asm("loop: 0x01 0xffff MSTORE8 @loop JUMP");
+    let mut chain = Chain::new(free_spec(), World::new().contract(OUTER, &code, &[]).build());
+    chain.advance(&[]);
+    let options: GethDebugTracingOptions = serde_json::from_value(json!({ "enableMemory": true })).unwrap();
+    let request = CallRequest { to: call(OUTER), gas: Some(50_000), ..CallRequest::default() };
+    let trace = |bytes| {
+        let limits = TraceLimits { bytes, ..limits() };
+        chain.evm.trace_call_geth(chain.reader(), &chain.parent, &request, &options, &limits)
+    };
+    assert!(matches!(trace(1 << 20), Err(TraceError::TooLarge)));
+    assert!(trace(1 << 30).is_ok());
+}
+
+#[test]
+fn calls_of_one_request_share_its_room() {
+    let block = Block::two();
+    let types = HashSet::from_iter([TraceType::Trace]);
+    let request = CallRequest { from: key(1).address, to: call(AUTHOR), ..CallRequest::default() };
+    let trace = |count: usize| {
+        let calls = vec![ParityCall { request: request.clone(), types: types.clone() }; count];
+        // A frame takes half a KiB.
+        let limits = TraceLimits { bytes: 1200, ..limits() };
+        block.evm().trace_parity_calls(&block.chain.reader(), &block.chain.parent, &calls, &limits)
+    };
+    assert_eq!(trace(2).unwrap().len(), 2);
+    assert!(matches!(trace(3), Err(TraceError::TooLarge)));
+}
+
+#[test]
 fn unknown_tracers_are_refused_by_name() {
     let block = Block::two();
     let options: GethDebugTracingOptions = serde_json::from_value(json!({ "tracer": "{step(){}}" })).unwrap();

@@ -31,9 +31,10 @@ impl Evm {
             let list = request.access_list.clone();
             let prepared = self.prepare(Arc::clone(state), env, &request)?;
             let make = || Ok((AccessListInspector::new(list.clone()), Records::default()));
-            let ((found, outcome), _) = prepared.traced(request.gas, limits, make, |seen| {
+            let traced = prepared.traced(request.gas, limits, make, |seen| {
                 Ok((seen.inspector.into_access_list(), CallOutcome::of(seen.outcome.result.clone())))
             })?;
+            let (found, outcome) = traced.found;
             rounds += 1;
             if found == list || rounds == ROUNDS {
                 return Ok((found, outcome));

@@ -32,7 +32,7 @@ impl Evm {
         limits: &TraceLimits,
     ) -> Result<GethTrace, TraceError> {
         let prepared = self.prepare(state, env, request)?;
-        Ok(prepared.traced(request.gas, limits, || geth::tracer(options, limits), geth::result)?.0)
+        Ok(prepared.traced(request.gas, limits, || geth::tracer(options, limits), geth::result)?.found)
     }
 
     /// The same, on the state in the middle of a block: before its transaction at `index`.
@@ -49,7 +49,7 @@ impl Evm {
     ) -> Result<GethTrace, TraceError> {
         let state = self.state_within(block, index, limits)?;
         let prepared = self.prepare_on(Arc::clone(&block.parent), &block.env, request, Some(state))?;
-        Ok(prepared.traced(request.gas, limits, || geth::tracer(options, limits), geth::result)?.0)
+        Ok(prepared.traced(request.gas, limits, || geth::tracer(options, limits), geth::result)?.found)
     }
 
     /// What a block changed before the transaction at `index`: what it began with, and the transactions before that one.
@@ -82,15 +82,25 @@ impl Evm {
     }
 }
 
+/// A call that somebody looked at.
+pub(super) struct Traced<T> {
+    /// What was made of it.
+    pub(super) found: T,
+    /// The state with its effects.
+    pub(super) state: BlockState,
+    /// Bytes that may still be recorded.
+    pub(super) left: usize,
+}
+
 impl PreparedCall {
-    /// Runs it with somebody looking on. Gives what `seen` made of it and the state with its effects.
+    /// Runs it with somebody looking on, who makes of it what `seen` does.
     pub(super) fn traced<I: Inspector<Context>, T>(
         self,
         gas: Option<u64>,
         limits: &TraceLimits,
         make: impl FnOnce() -> Result<(I, Records), TraceError>,
         seen: impl FnOnce(Seen<'_, I>) -> Result<T, TraceError>,
-    ) -> Result<(T, BlockState), TraceError> {
+    ) -> Result<Traced<T>, TraceError> {
         let Self { machine, tx, cap } = self;
         let (inspector, records) = make()?;
         let mut limited = Limited::new(limits);
@@ -103,9 +113,10 @@ impl PreparedCall {
             Refused::Fault(error) => error.into(),
         })?;
         let outcome = ResultAndState::new(result, state);
+        let left = machine.inspector().left();
         let inspector = machine.inspector().take().ok_or_else(|| EvmError::fault("a tracer went missing"))?;
         let found = seen(Seen { inspector, context: machine.context(), outcome: &outcome })?;
         machine.commit(&outcome.state, CleanUp::Transaction)?;
-        Ok((found, machine.into_state()))
+        Ok(Traced { found, state: machine.into_state(), left })
     }
 }

@@ -52,7 +52,8 @@ impl Evm {
         Ok(BlockTraces { transactions, rewards })
     }
 
-    /// What would happen in these calls, each on what the ones before it left behind, on the state after the block `env`.
+    /// What would happen in these calls, each on what the ones before it left behind, on the state after the block `env`. The
+    /// limits are those of all together.
     ///
     /// # Errors
     /// [`TraceError`].
@@ -63,15 +64,16 @@ impl Evm {
         calls: &[ParityCall],
         limits: &TraceLimits,
     ) -> Result<Vec<TraceResults>, TraceError> {
-        let mut after = None;
-        let mut found = Vec::new();
+        let (mut after, mut found) = (None, Vec::new());
+        let mut limits = limits.clone();
         for ParityCall { request, types } in calls {
             limits.check()?;
             let prepared = self.prepare_on(Arc::clone(state), env, request, after.take())?;
-            let make = || Ok(inspector(types, limits));
-            let (results, state) = prepared.traced(request.gas, limits, make, |seen| results(seen, types))?;
-            after = Some(state);
-            found.push(results);
+            let make = || Ok(inspector(types, &limits));
+            let traced = prepared.traced(request.gas, &limits, make, |seen| results(seen, types))?;
+            after = Some(traced.state);
+            limits.bytes = traced.left;
+            found.push(traced.found);
         }
         Ok(found)
     }

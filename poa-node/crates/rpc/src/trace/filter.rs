@@ -2,7 +2,7 @@
 
 use alloy::{eips::BlockNumberOrTag, primitives::Address};
 use alloy_rpc_types_trace::filter::{TraceFilter, TraceFilterMode};
-use aurum_chain::{Grant, Read, ReadError, Which};
+use aurum_chain::{Grant, Read, ReadError, TraceError, Which};
 use jsonrpsee::core::RegisterMethodError;
 use serde::Deserialize;
 
@@ -81,6 +81,8 @@ fn filter(context: &Context, grant: &Grant<Read>, (request,): (Request,)) -> Ans
     let limits = limits(context, None)?;
     let (mut skip, count) =
         (after.unwrap_or(0), count.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)));
+    // What one block is looked at for goes again; what is found stays, of all blocks together.
+    let mut room = limits.bytes;
     let mut found = Vec::new();
     for number in from.max(1)..=to {
         // Blocks without transactions take their time too.
@@ -101,6 +103,7 @@ fn filter(context: &Context, grant: &Grant<Read>, (request,): (Request,)) -> Ans
                     ),
                 ));
             } else {
+                room = room.checked_sub(entry.bytes()).ok_or(ReadError::Trace(TraceError::TooLarge))?;
                 found.push(entry);
             }
         }

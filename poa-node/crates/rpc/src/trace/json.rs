@@ -1,7 +1,7 @@
 //! Traces with their places, as Parity wrote them (OpenEthereum rpc/src/v1/types/trace.rs).
 
 use alloy::primitives::{Address, B256, U256};
-use alloy_rpc_types_trace::parity::{LocalizedTransactionTrace, TraceResults};
+use alloy_rpc_types_trace::parity::{Action, LocalizedTransactionTrace, TraceOutput, TraceResults};
 use aurum_chain::{BlockTraces, Reward, RewardKind, view::BlockView};
 use serde::Serialize;
 
@@ -11,6 +11,27 @@ use serde::Serialize;
 pub(crate) enum Entry {
     Frame(Box<LocalizedTransactionTrace>),
     Reward(RewardEntry),
+}
+
+/// Bytes of an entry in memory, besides what its transaction put into it and got out.
+const ENTRY: usize = 512;
+
+impl Entry {
+    /// About how many bytes it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let Self::Frame(frame) = self else { return ENTRY };
+        let input = match &frame.trace.action {
+            Action::Call(call) => call.input.len(),
+            Action::Create(create) => create.init.len(),
+            Action::Selfdestruct(_) | Action::Reward(_) => 0,
+        };
+        let output = match &frame.trace.result {
+            Some(TraceOutput::Call(call)) => call.output.len(),
+            Some(TraceOutput::Create(create)) => create.code.len(),
+            None => 0,
+        };
+        ENTRY.saturating_add(input).saturating_add(output)
+    }
 }
 
 /// Wei that the block brought into being.

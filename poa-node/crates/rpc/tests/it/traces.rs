@@ -166,3 +166,39 @@ async fn a_trace_over_a_limit_says_so() {
     let error = server.call("debug_traceTransaction", json!([tx.tx_hash()])).await.unwrap_err();
     assert_eq!(error["code"], -32005);
 }
+
+/// Fails the test unless there is room for the one request, and none for the other.
+async fn has_room_for(server: &Server, method: &str, enough: Value, too_much: Value) {
+    server.ok(method, enough).await;
+    let refused = server.call(method, too_much).await.expect_err(method);
+    assert_eq!((&refused["code"], &refused["data"]["reason"]), (&json!(-32005), &json!("SIZE_LIMIT")), "{method}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_room_for_traces_is_that_of_a_request_however_many_it_asks_for() {
+    let mut limited = config();
+    // A frame takes half a KiB.
+    limited.limits.trace_bytes = 1200;
+    let server = Server::with(Kit::new(1), limited, |services| services).await;
+    let contract = server.deploy(0, &store());
+    let stores = |nonce| transaction(&key(0), nonce, TxKind::Call(contract), 0, B256::repeat_byte(5).into());
+    for nonce in 1..4 {
+        server.mine(&[stores(nonce)]);
+    }
+    server.mine(&[stores(4), stores(5), stores(6)]);
+    let call = json!({ "from": key(0).address(), "to": contract, "input": B256::repeat_byte(6) });
+    let calls = |count: usize| json!([vec![json!([call, ["trace"]]); count], "latest"]);
+    has_room_for(&server, "trace_callMany", calls(2), calls(3)).await;
+    let blocks = |to: &str| json!([{ "fromBlock": "0x2", "toBlock": to, "toAddress": [contract] }]);
+    has_room_for(&server, "trace_filter", blocks("0x3"), blocks("0x4")).await;
+    // What is looked at and not found takes no room of the answer.
+    let nobody = json!([{ "fromBlock": "0x2", "toBlock": "0x4", "toAddress": [Address::repeat_byte(8)] }]);
+    assert_eq!(server.ok("trace_filter", nobody).await, json!([]));
+    let replay = |block: &str| json!([block, ["trace"]]);
+    has_room_for(&server, "trace_replayBlockTransactions", replay("0x4"), replay("0x5")).await;
+    let geth = |block: &str| json!([block, { "tracer": "callTracer" }]);
+    has_room_for(&server, "debug_traceBlockByNumber", geth("0x4"), geth("0x5")).await;
+    let blocks = |count: usize| json!([{ "blockStateCalls": vec![json!({ "calls": [call] }); count] }]);
+    has_room_for(&server, "eth_simulateV1", blocks(2), blocks(3)).await;
+    has_room_for(&server, "trace_block", json!(["0x4"]), json!(["0x5"])).await;
+}
