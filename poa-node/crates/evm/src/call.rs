@@ -1,6 +1,6 @@
 //! `eth_call`: a message as if in some block, without demands on nonce, fees and balance.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::{
     eips::{eip2930::AccessList, eip7702::SignedAuthorization},
@@ -22,6 +22,7 @@ use crate::{
     halt,
     machine::{Machine, Refused},
     permission::{FrameGuard, Sent},
+    precompiles::Precompiles,
 };
 
 /// A message to run as if in some block.
@@ -170,10 +171,10 @@ impl Evm {
         let env = override_block(env, request.block_overrides.as_ref())?;
         let cap = request.gas_cap.unwrap_or(env.gas_limit);
         let guard = self.call_guard(&state, &env, request)?;
-        let mut machine = match after {
-            Some(after) => self.call_machine_on(after, &env),
-            None => self.call_machine(state, &env),
-        };
+        let precompiles =
+            override_precompiles(Precompiles::at(self.spec(), env.number), request.state_overrides.as_ref())?;
+        let state = after.unwrap_or_else(|| self.call_state(state, &env));
+        let mut machine = self.call_machine_on(state, &env, precompiles);
         machine.set_guard(guard);
         if let Some(cancel) = &request.cancel {
             machine.cancel_with(cancel.clone());
@@ -276,9 +277,17 @@ impl PreparedCall {
 pub(crate) fn override_block(env: &BlockEnv, overrides: Option<&BlockOverrides>) -> Result<BlockEnv, EvmError> {
     let mut env = env.clone();
     let Some(overrides) = overrides else { return Ok(env) };
-    let BlockOverrides { number, difficulty, time, gas_limit, coinbase, random, base_fee, block_hash, .. } = overrides;
+    let BlockOverrides { number, difficulty, time, gas_limit, coinbase, random, base_fee, .. } = overrides;
+    let BlockOverrides { blob_base_fee, beacon_root, block_hash, .. } = overrides;
     if block_hash.as_ref().is_some_and(|hashes| !hashes.is_empty()) {
         return Err(refuse("block overrides: blockHash is not supported"));
+    }
+    // What nothing on this chain can see is not taken as if it could.
+    if blob_base_fee.is_some_and(|fee| !fee.is_zero()) {
+        return Err(refuse("block overrides: blobBaseFee is zero on this chain, which has no blobs"));
+    }
+    if beacon_root.is_some() {
+        return Err(refuse("block overrides: parentBeaconBlockRoot is not supported"));
     }
     let number_of = |name: &str, value: U256| {
         u64::try_from(value).map_err(|_| refuse(&format!("block overrides: {name} does not fit 64 bits")))
@@ -296,15 +305,31 @@ pub(crate) fn override_block(env: &BlockEnv, overrides: Option<&BlockOverrides>)
     Ok(env)
 }
 
+/// As geth's `StateOverride.Apply`: an account that is overridden is a precompile no longer; the precompile may have moved.
+pub(crate) fn override_precompiles(
+    precompiles: Precompiles,
+    overrides: Option<&StateOverride>,
+) -> Result<Precompiles, EvmError> {
+    let Some(overrides) = overrides.filter(|overrides| !overrides.is_empty()) else { return Ok(precompiles) };
+    let mut moved = BTreeMap::new();
+    for (from, account) in overrides {
+        let Some(to) = account.move_precompile_to else { continue };
+        if overrides.contains_key(&to) || moved.insert(to, *from).is_some() {
+            return Err(refuse(&format!("state overrides: account {to} is already overridden")));
+        }
+        if !precompiles.addresses().contains(from) {
+            return Err(refuse(&format!("state overrides: account {from} is not a precompile")));
+        }
+    }
+    Ok(precompiles.moved(overrides.keys(), &moved))
+}
+
 pub(crate) fn override_account(
     state: &mut BlockState,
     address: Address,
     overrides: &AccountOverride,
 ) -> Result<(), EvmError> {
-    let AccountOverride { balance, nonce, code, state: full, state_diff, move_precompile_to } = overrides;
-    if move_precompile_to.is_some() {
-        return Err(refuse("state overrides: movePrecompileToAddress is not supported"));
-    }
+    let AccountOverride { balance, nonce, code, state: full, state_diff, .. } = overrides;
     if full.is_some() && state_diff.is_some() {
         return Err(refuse("state overrides: account has both 'state' and 'stateDiff'"));
     }

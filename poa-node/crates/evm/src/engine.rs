@@ -151,13 +151,16 @@ impl Evm {
     }
 
     pub(crate) fn call_machine(&self, state: Arc<dyn StateReader>, env: &BlockEnv) -> Machine {
-        let rules = self.rules(env.number, env.timestamp);
-        self.call_machine_on(BlockState::new(state, self.codes.clone(), rules.accounts()), env)
+        self.call_machine_on(self.call_state(state, env), env, Precompiles::at(&self.spec, env.number))
     }
 
-    /// The same, on a state that was changed already.
-    pub(crate) fn call_machine_on(&self, state: BlockState, env: &BlockEnv) -> Machine {
-        let rules = self.rules(env.number, env.timestamp);
-        Machine::for_calls(&rules, Precompiles::at(&self.spec, env.number), state, env)
+    /// A state for calls as if in the block `env`, which nothing has changed yet.
+    pub(crate) fn call_state(&self, state: Arc<dyn StateReader>, env: &BlockEnv) -> BlockState {
+        BlockState::new(state, self.codes.clone(), self.rules(env.number, env.timestamp).accounts())
+    }
+
+    /// [`Self::call_machine`] on a state that may have been changed already, with other precompiles than the spec's.
+    pub(crate) fn call_machine_on(&self, state: BlockState, env: &BlockEnv, precompiles: Precompiles) -> Machine {
+        Machine::for_calls(&self.rules(env.number, env.timestamp), precompiles, state, env)
     }
 }

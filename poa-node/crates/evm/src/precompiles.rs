@@ -1,7 +1,7 @@
 //! Precompiles: only those the spec lists as `builtin`, from their block on, at their price (aura.md §4.2). Every other
 //! address, 0x05 included, is an ordinary account.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::{Address, U256, map::HashMap};
 use aurum_types::{BlockNumber, ChainSpec, spec::Pricing};
@@ -186,6 +186,21 @@ impl Precompiles {
             set.active.insert(*address, Active { run, price: price.clone() });
         }
         Self(Arc::new(set))
+    }
+
+    /// Without those at `gone`, and with those at other addresses that `moved` takes there: from where, by where to.
+    pub(crate) fn moved<'a>(
+        &self,
+        gone: impl Iterator<Item = &'a Address>,
+        moved: &BTreeMap<Address, Address>,
+    ) -> Self {
+        let mut active = self.0.active.clone();
+        for address in gone {
+            active.remove(address);
+        }
+        let moved = moved.iter().filter_map(|(to, from)| Some((*to, self.0.active.get(from)?.clone())));
+        active.extend(moved);
+        Self(Arc::new(Set { addresses: active.keys().copied().collect(), active }))
     }
 
     pub(crate) fn addresses(&self) -> &AddressSet {

@@ -12,7 +12,7 @@ use revm_inspectors::transfer::TransferInspector;
 
 use crate::{
     BlockEnv, CallOutcome, CallRequest, Evm, EvmError, InvalidExecution, TraceError, TraceLimits, TxInvalid,
-    call::{call_tx, override_account, override_block},
+    call::{call_tx, override_account, override_block, override_precompiles},
     database::{BlockState, CleanUp},
     inspect::{Limited, Records},
     machine::{Machine, Refused},
@@ -125,7 +125,7 @@ impl Simulator {
         if let Some(parent) = env.number.checked_sub(1) {
             state = state.with_parent_hash(parent, env.parent_hash);
         }
-        let precompiles = Precompiles::at(self.evm.spec(), env.number);
+        let precompiles = override_precompiles(Precompiles::at(self.evm.spec(), env.number), overrides)?;
         let machine = if self.mode.validation {
             Machine::for_block(&rules, precompiles, state, env)
         } else {

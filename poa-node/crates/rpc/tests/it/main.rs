@@ -11,6 +11,7 @@ mod fates;
 mod fuzz;
 mod limits;
 mod news;
+mod overrides;
 mod reads;
 mod reference;
 mod sends;

@@ -26,15 +26,21 @@ pub(crate) const STATE_OVERRIDES: Group = &[kind(
     SERVER,
     &[
         "state overrides: account has both 'state' and 'stateDiff'",
-        "state overrides: movePrecompileToAddress is not supported",
+        "state overrides: account … is already overridden",
+        "state overrides: account … is not a precompile",
     ],
-    "Overrides that contradict each other, or that this node has not.",
+    "Overrides that contradict each other, or that move what is no precompile, or move it to an account that is overridden.",
 )];
 
 /// Of a block as it is not.
 pub(crate) const BLOCK_OVERRIDES: Group = &[kind(
     SERVER,
-    &["block overrides: blockHash is not supported", "block overrides: … does not fit 64 bits"],
+    &[
+        "block overrides: blockHash is not supported",
+        "block overrides: parentBeaconBlockRoot is not supported",
+        "block overrides: blobBaseFee is zero on this chain, which has no blobs",
+        "block overrides: … does not fit 64 bits",
+    ],
     "Values no block of this chain can have.",
 )];
 
@@ -132,7 +138,8 @@ pub(crate) const SIMULATION: Group = &[
         INVALID_PARAMS,
         &[
             "state overrides: account has both 'state' and 'stateDiff'",
-            "state overrides: movePrecompileToAddress is not supported",
+            "state overrides: account … is already overridden",
+            "state overrides: account … is not a precompile",
             "max priority fee per gas higher than max fee per gas",
         ],
         "What no transaction of a block can have, and execution-apis gives no code of its own.",

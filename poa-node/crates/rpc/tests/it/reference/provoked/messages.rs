@@ -173,10 +173,13 @@ async fn overrides(provoked: &mut Provoked, at: &At) {
     let (slot, message) = (json!({ B256::ZERO.to_string(): B256::ZERO }), json!({ "to": account }));
     let states = [
         (json!({ account.to_string(): { "state": slot, "stateDiff": slot } }), "state overrides: account has both"),
-        (json!({ account.to_string(): { "movePrecompileToAddress": account } }), "state overrides: movePrecompile"),
+        (json!({ account.to_string(): { "movePrecompileToAddress": account } }), "state overrides: account 0x"),
+        (json!({ account.to_string(): { "movePrecompileToAddress": Address::ZERO } }), "state overrides: account 0x"),
     ];
     let blocks = [
         (json!({ "blockHash": { "1": B256::ZERO } }), "block overrides: blockHash"),
+        (json!({ "parentBeaconBlockRoot": B256::ZERO }), "block overrides: parentBeaconBlockRoot"),
+        (json!({ "blobBaseFee": "0x1" }), "block overrides: blobBaseFee"),
         (json!({ "baseFeePerGas": "0x10000000000000000" }), "block overrides: baseFeePerGas"),
     ];
     for method in OVERRIDES {
