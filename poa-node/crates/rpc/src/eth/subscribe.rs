@@ -94,6 +94,23 @@ impl Topic {
     }
 }
 
+/// `false`, or that a sync began and how far it has come, as geth tells subscribers (`downloader.SyncingResult`).
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SyncingNews {
+    Ended(bool),
+    Began { syncing: bool, status: Syncing },
+}
+
+impl From<Syncing> for SyncingNews {
+    fn from(status: Syncing) -> Self {
+        match status {
+            Syncing::No(no) => Self::Ended(no),
+            Syncing::Yes { .. } => Self::Began { syncing: true, status },
+        }
+    }
+}
+
 type Messages = Vec<Box<RawValue>>;
 
 struct Subscriber {
@@ -222,7 +239,8 @@ impl Subscriber {
                 last.is_none_or(|last| matches!(last, Syncing::No(_)) != matches!(now, Syncing::No(_)));
             last = Some(now);
             if started_or_ended {
-                let message = to_raw_value(&now).map_err(|error| Failure::Internal(error.to_string()))?;
+                let message =
+                    to_raw_value(&SyncingNews::from(now)).map_err(|error| Failure::Internal(error.to_string()))?;
                 if !send(sink, vec![message]).await {
                     return Ok(());
                 }

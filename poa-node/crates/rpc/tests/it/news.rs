@@ -1,11 +1,20 @@
 //! News: filters that poll, subscriptions that push, and both across a reorganization.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use crate::common::{
-    Server, TOPIC, config,
-    kit::{Kit, import_all, key, transaction, transfer},
-    logger,
+use crate::{
+    access::{ask, next},
+    common::{
+        Server, TOPIC, config,
+        kit::{Kit, import_all, key, transaction, transfer},
+        logger,
+    },
 };
 use alloy::{
     consensus::BlockHeader,
@@ -14,7 +23,7 @@ use alloy::{
     rpc::types::{Filter, Log},
 };
 use aurum_aura::Signer;
-use aurum_rpc::{Limits, RpcConfig};
+use aurum_rpc::{Limits, PeerView, PeersApi, RpcConfig, Services};
 use aurum_types::SealedBlock;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -202,4 +211,57 @@ async fn a_subscription_ends_when_asked() {
     assert_eq!(soon(socket.receive()).await["params"]["result"], false);
     assert_eq!(socket.call("eth_subscribe", json!(["logs", {}])).await["error"], json!(null));
     assert_eq!(socket.call("eth_subscribe", json!(["logs", {}])).await["error"]["code"], -32005);
+}
+
+/// Peers of which the best has as many blocks as the test says.
+#[derive(Default)]
+struct Best(AtomicU64);
+
+impl PeersApi for Best {
+    fn enode(&self) -> String {
+        String::new()
+    }
+
+    fn peers(&self) -> Vec<PeerView> {
+        Vec::new()
+    }
+
+    fn max_peers(&self) -> usize {
+        25
+    }
+
+    fn listening(&self) -> bool {
+        true
+    }
+
+    fn best_peer_height(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_falls_behind_says_so_and_says_when_it_has_caught_up() {
+    let best = Arc::new(Best::default());
+    let peers: Arc<dyn PeersApi> = best.clone();
+    let server = Server::with(Kit::new(1), config(), |services| Services { peers, ..services }).await;
+    let (mut socket, _) = tokio_tungstenite::connect_async(server.ws_url()).await.unwrap();
+    let id = ask(&mut socket, "eth_subscribe", json!(["syncing"])).await["result"].take();
+    let mut told = async || {
+        let mut message = next(&mut socket).await;
+        assert_eq!(message["params"]["subscription"], id);
+        message["params"]["result"].take()
+    };
+    assert_eq!((told().await, server.ok("eth_syncing", json!([])).await), (json!(false), json!(false)));
+
+    best.0.store(6, Ordering::Relaxed);
+    let far = json!({ "startingBlock": "0x0", "currentBlock": "0x0", "highestBlock": "0x6" });
+    assert_eq!(told().await, json!({ "syncing": true, "status": far }));
+    assert_eq!(server.ok("eth_syncing", json!([])).await, far);
+    server.mine(&[]);
+    server.mine(&[]);
+    let near = json!({ "startingBlock": "0x0", "currentBlock": "0x2", "highestBlock": "0x6" });
+    assert_eq!(server.ok("eth_syncing", json!([])).await, near);
+    // Three blocks behind is no sync: such blocks are under way.
+    server.mine(&[]);
+    assert_eq!((told().await, server.ok("eth_syncing", json!([])).await), (json!(false), json!(false)));
 }
