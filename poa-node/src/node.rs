@@ -189,7 +189,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<NodeHand
     let services = Services {
         gate: Gate::new(chain.clone()),
         peers,
-        dev: miner.clone().map(|miner| Arc::new(DevServices::new(miner)) as Arc<dyn DevApi>),
+        dev: miner.clone().map(|miner| Arc::new(DevServices::new(miner, shutdown.clone())) as Arc<dyn DevApi>),
         finality: finality.clone().map(|finality| finality as Arc<dyn FinalityApi>),
         sealing: author.clone().map(|author| Arc::new(Sealer(author)) as Arc<dyn SealingApi>),
         registry,

@@ -10,8 +10,9 @@ use alloy::{
     eips::BlockId,
     primitives::{Address, B256, Signature},
 };
-use aurum_chain::{Checkpoint, Development, Edit};
+use aurum_chain::{Cancel, Checkpoint, Development, Edit};
 use aurum_rpc::{DevApi, DevError, Mining};
+use tokio_util::sync::CancellationToken;
 
 use super::{ACCOUNTS, Miner, Reading, accounts};
 
@@ -19,6 +20,8 @@ use super::{ACCOUNTS, Miner, Reading, accounts};
 #[derive(Debug)]
 pub struct DevServices {
     miner: Miner,
+    /// Of the node.
+    shutdown: CancellationToken,
     inner: Mutex<Inner>,
 }
 
@@ -39,9 +42,9 @@ struct Snapshot {
 }
 
 impl DevServices {
-    /// Those of the chain that `miner` extends.
-    pub fn new(miner: Miner) -> Self {
-        Self { miner, inner: Mutex::default() }
+    /// Those of the chain that `miner` extends, until `shutdown`.
+    pub fn new(miner: Miner, shutdown: CancellationToken) -> Self {
+        Self { miner, shutdown, inner: Mutex::default() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -70,8 +73,11 @@ impl DevApi for DevServices {
         self.miner.set_next_time(seconds).map_err(|head| DevError::Past { seconds, head })
     }
 
-    fn mine(&self, blocks: u64, apart: Option<u64>) -> Result<(), DevError> {
+    fn mine(&self, blocks: u64, apart: Option<u64>, given_up: &Cancel) -> Result<(), DevError> {
         for mined in 0..blocks {
+            if given_up.is_cancelled() || self.shutdown.is_cancelled() {
+                return Err(DevError::Ended { mined, blocks });
+            }
             if let Some(apart) = apart.filter(|_| mined > 0) {
                 let head = self.miner.chain().view().header(BlockId::latest());
                 let head = head.ok().flatten().map_or(0, |(_, header)| header.timestamp);

@@ -3,6 +3,7 @@
 
 mod edits;
 mod exports;
+mod mining;
 mod pruning;
 mod reference;
 mod snapshots;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{Mining, Number, dev};
 use crate::{
+    cancel,
     context::Context,
     error::{Answer, Failure},
     methods::Registrar,
@@ -63,14 +64,14 @@ fn evm_mine(context: &Context, _: &Grant<Admin>, (options,): (Option<MineOptions
     if let Some(time) = timestamp {
         dev.set_next_time(time.get())?;
     }
-    dev.mine(blocks, None)?;
+    dev.mine(blocks, None, &cancel::current().unwrap_or_default())?;
     Ok("0x0")
 }
 
 /// Hardhat's blocks are a second apart unless it is told otherwise.
 fn mine(context: &Context, _: &Grant<Admin>, (blocks, apart): (Option<U64>, Option<U64>)) -> Answer<bool> {
     let blocks = at_once(blocks.map_or(1, |blocks| blocks.to::<u64>()))?;
-    dev(context)?.mine(blocks, apart.map(|apart| apart.to()))?;
+    dev(context)?.mine(blocks, apart.map(|apart| apart.to()), &cancel::current().unwrap_or_default())?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@ mod state;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Signature, U64};
-use aurum_chain::{Development, Edit};
+use aurum_chain::{Cancel, Development, Edit};
 use jsonrpsee::core::RegisterMethodError;
 use serde::Deserialize;
 
@@ -34,12 +34,12 @@ pub trait DevApi: Send + Sync + 'static {
     /// # Errors
     /// [`DevError::Past`].
     fn set_next_time(&self, seconds: u64) -> Result<(), DevError>;
-    /// Seals this many blocks now and waits for the last; with `apart`, that many seconds after one another. Called on a
-    /// blocking thread.
+    /// Seals this many blocks now and waits for the last; with `apart`, that many seconds after one another. No more of them once
+    /// `given_up` is cancelled. Called on a blocking thread.
     ///
     /// # Errors
-    /// [`DevError::Mining`].
-    fn mine(&self, blocks: u64, apart: Option<u64>) -> Result<(), DevError>;
+    /// [`DevError::Mining`], [`DevError::Ended`].
+    fn mine(&self, blocks: u64, apart: Option<u64>, given_up: &Cancel) -> Result<(), DevError>;
     /// When blocks come without being asked for.
     fn mining(&self) -> Mining;
     /// Changes that.
@@ -107,6 +107,14 @@ pub enum DevError {
     /// No block could be sealed.
     #[error("no block was mined: {0}")]
     Mining(String),
+    /// The node stops, or nobody waits for the rest.
+    #[error("mining ended after {mined} of {blocks} blocks: the node stops")]
+    Ended {
+        /// Those there are.
+        mined: u64,
+        /// Asked for.
+        blocks: u64,
+    },
 }
 
 impl From<DevError> for Failure {

@@ -16,7 +16,7 @@ use alloy::{
     rpc::types::TransactionRequest,
     signers::{SignerSync, local::PrivateKeySigner},
 };
-use aurum_chain::{Development, Edit};
+use aurum_chain::{Cancel, Development, Edit};
 use aurum_rpc::{DevApi, DevError, Mining, Services};
 use aurum_types::Transaction;
 use serde_json::json;
@@ -211,7 +211,7 @@ impl DevApi for Dev {
         Err(DevError::Past { seconds, head: 9 })
     }
 
-    fn mine(&self, _blocks: u64, _apart: Option<u64>) -> Result<(), DevError> {
+    fn mine(&self, _blocks: u64, _apart: Option<u64>, _given_up: &Cancel) -> Result<(), DevError> {
         Err(DevError::Mining("the test mines".to_owned()))
     }
 

@@ -25,6 +25,11 @@ pub(crate) const TYPED_DATA: Group =
 /// Of blocks on demand.
 pub(crate) const MINE: Group = &[
     kind(SERVER, &["no block was mined: …"], "No block could be sealed."),
+    kind(
+        SERVER,
+        &["mining ended after … of … blocks: the node stops"],
+        "The node is stopped meanwhile. It also ends when the client has gone, or the time of a request is over.",
+    ),
     kind(LIMIT, &["… blocks asked for, at most … at once"], "Too many blocks."),
 ];
 

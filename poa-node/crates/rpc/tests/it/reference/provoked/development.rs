@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Signature};
-use aurum_chain::{Development, Edit};
+use aurum_chain::{Cancel, Development, Edit};
 use aurum_rpc::{DevApi, DevError, Mining, Services};
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ impl DevApi for Fails {
         Err(self.0.clone())
     }
 
-    fn mine(&self, _blocks: u64, _apart: Option<u64>) -> Result<(), DevError> {
+    fn mine(&self, _blocks: u64, _apart: Option<u64>, _given_up: &Cancel) -> Result<(), DevError> {
         Err(self.0.clone())
     }
 
@@ -95,7 +95,8 @@ pub async fn run(provoked: &mut Provoked, chains: &Chains) {
             .concat();
     let ways = [
         (DevError::OtherAuthority, [edits.clone(), back.clone(), ours].concat(), "this chain has an authority"),
-        (DevError::Mining("no step is ours".to_owned()), [edits, mines].concat(), "no block was mined: "),
+        (DevError::Mining("no step is ours".to_owned()), [edits, mines.clone()].concat(), "no block was mined: "),
+        (DevError::Ended { mined: 3, blocks: 9 }, mines, "mining ended after 3 of 9 blocks"),
         (DevError::Rewind("it is not kept".to_owned()), back, "the chain was not taken back: "),
         (DevError::Past { seconds: 1, head: 2 }, past, "Timestamp 1 is lower"),
     ];
