@@ -75,6 +75,8 @@ impl Default for RpcConfig {
 pub struct Limits {
     /// Bytes of one HTTP body or WebSocket message.
     pub request_bytes: u32,
+    /// How long the body of one request may take to come (geth's `ReadTimeout`).
+    pub body_time: Duration,
     /// Bytes of one answer; of all answers of a batch together.
     pub response_bytes: u32,
     /// Requests in one batch.
@@ -124,6 +126,7 @@ impl Default for Limits {
         let cores = cores();
         Self {
             request_bytes: 5 << 20,
+            body_time: Duration::from_secs(30),
             response_bytes: 32 << 20,
             batch: 1000,
             connections: 512,

@@ -6,12 +6,11 @@ use alloy::primitives::B128;
 use aurum_chain::Head;
 use axum::{
     Json,
-    body::{Body, BodyDataStream},
+    body::Body,
     extract::{Request, State},
-    http::{Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures::StreamExt as _;
 use jsonrpsee::{
     core::{middleware::RpcServiceBuilder, server::Methods, traits::IdProvider},
     server::{BatchRequestConfig, PingConfig, ServerConfig, StopHandle, TowerServiceBuilder},
@@ -25,6 +24,7 @@ use tower::{
 };
 
 use crate::{
+    body::{self, BodyLimits},
     caller::Caller,
     config::Limits,
     connection, content_type,
@@ -33,7 +33,7 @@ use crate::{
     fast::Fast,
     guard,
     health::Health,
-    meter::{Meter, Transport},
+    meter::{Meter, Transport, too_slow},
     metrics,
     reader::Reader,
     work::WorkPool,
@@ -53,7 +53,8 @@ pub(crate) struct Rpc {
     /// When readers are asked for their right again.
     pub(crate) head: Option<watch::Receiver<Head>>,
     pub(crate) stop: StopHandle,
-    pub(crate) request_bytes: u32,
+    /// What a body may be.
+    pub(crate) body: BodyLimits,
     /// The short way for sent transactions, where they are served.
     pub(crate) fast: Option<Arc<Fast>>,
 }
@@ -105,16 +106,17 @@ impl IdProvider for HexIds {
 
 /// One HTTP request, or one upgrade to WebSocket.
 pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, mut request: Request) -> Response {
-    let refused = content_type::check(&mut request).or_else(|| too_large(&request, rpc.request_bytes));
+    let is_upgrade = request.extensions().get::<Transport>() == Some(&Transport::WebSocket);
+    if request.method() != Method::POST && !is_upgrade {
+        return method_not_allowed().await;
+    }
+    let refused = content_type::check(&mut request);
     let answer = async {
         if let Some(refusal) = refused {
-            // Who asks before sending has sent nothing.
-            if !request.headers().contains_key(header::EXPECT) {
-                discard(&mut request.into_body().into_data_stream(), rpc.request_bytes).await;
-            }
+            body::discard(request, rpc.body).await;
             return refusal;
         }
-        let request = match measured(request, rpc.request_bytes).await {
+        let request = match body::whole(request, rpc.body).await {
             Ok(request) => request,
             Err(refusal) => return refusal,
         };
@@ -128,62 +130,55 @@ pub(crate) async fn json_rpc(State(rpc): State<Arc<Rpc>>, mut request: Request) 
         let stop = rpc.until(&request);
         let mut service = rpc.builder.clone().build(rpc.methods.clone(), stop);
         match service.call(request).await {
-            Ok(response) => response.map(Body::new),
+            Ok(response) => in_json(response.map(Body::new)),
             Err(error) => {
                 tracing::debug!(%error, "JSON-RPC transport");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                let failure = Failure::Internal("the request could not be completed".to_owned());
+                guard::refusal(StatusCode::INTERNAL_SERVER_ERROR, failure)
             }
         }
     };
     match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
         Ok(response) => response,
-        Err(_) => (StatusCode::GATEWAY_TIMEOUT, "The request took too long and was given up.\n").into_response(),
+        Err(_) => guard::refusal(StatusCode::GATEWAY_TIMEOUT, too_slow(REQUEST_TIMEOUT)),
     }
 }
 
-/// Takes what is left of a refused body, up to four times what a body may have: a client that is still writing when the
-/// connection ends sees that, and no answer.
-async fn discard(rest: &mut BodyDataStream, most: u32) {
-    let mut left = 4 * u64::from(most);
-    while let Some(Ok(bytes)) = rest.next().await {
-        match left.checked_sub(bytes.len() as u64) {
-            Some(fewer) => left = fewer,
-            None => return,
+/// What jsonrpsee says in plain words of its own (an upgrade that is none, too many connections), as an error of JSON-RPC.
+fn in_json(response: Response) -> Response {
+    let is_json = jsonrpsee::server::http::is_json(response.headers().get(header::CONTENT_TYPE));
+    match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => response,
+        _ if is_json => response,
+        StatusCode::TOO_MANY_REQUESTS => guard::refusal(
+            StatusCode::TOO_MANY_REQUESTS,
+            Failure::Busy {
+                message: "too many requests are waiting on this node, try again later".to_owned(),
+                reason: "NODE_BUSY",
+                retry_after: None,
+            },
+        ),
+        _ => {
+            let failure =
+                Failure::Request("this is neither a request of JSON-RPC nor an upgrade to WebSocket".to_owned());
+            guard::refusal(StatusCode::BAD_REQUEST, failure)
         }
     }
 }
 
-/// Refuses by the announced length.
-fn too_large(request: &Request, most: u32) -> Option<Response> {
-    let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
-    (length > u64::from(most)).then(|| oversized(most))
+/// Of a path that is served, but not so.
+pub(crate) async fn method_not_allowed() -> Response {
+    let failure =
+        Failure::Request("this HTTP method is not served here; requests of JSON-RPC are sent with POST".to_owned());
+    let mut response = guard::refusal(StatusCode::METHOD_NOT_ALLOWED, failure);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
 }
 
-/// Takes a body that announces no length (`Transfer-Encoding: chunked`) whole, as far as one may be long: jsonrpsee would refuse
-/// it with a code of its own, as it does a message on a WebSocket.
-async fn measured(request: Request, most: u32) -> Result<Request, Response> {
-    if request.method() != Method::POST || request.headers().contains_key(header::CONTENT_LENGTH) {
-        return Ok(request);
-    }
-    let (parts, body) = request.into_parts();
-    let (mut rest, mut taken) = (body.into_data_stream(), Vec::new());
-    while let Some(bytes) = rest.next().await {
-        let bytes = bytes.map_err(|error| {
-            tracing::debug!(%error, "a request's body ended early");
-            StatusCode::BAD_REQUEST.into_response()
-        })?;
-        if taken.len() + bytes.len() > most as usize {
-            discard(&mut rest, most).await;
-            return Err(oversized(most));
-        }
-        taken.extend_from_slice(&bytes);
-    }
-    Ok(Request::from_parts(parts, Body::from(taken)))
-}
-
-fn oversized(most: u32) -> Response {
-    let failure = Failure::Limit("SIZE_LIMIT", format!("request exceeds the limit of {most} bytes"));
-    guard::refusal(StatusCode::PAYLOAD_TOO_LARGE, failure)
+/// Of any other path. It may hold a token, and is not repeated.
+pub(crate) async fn not_found() -> Response {
+    let failure = Failure::Request("nothing is served at this path; JSON-RPC is at /".to_owned());
+    guard::refusal(StatusCode::NOT_FOUND, failure)
 }
 
 pub(crate) async fn live() -> Response {

@@ -106,6 +106,14 @@ pub enum Failure {
         /// What is wrong with what it gave.
         message: String,
     },
+    /// The caller came by a name that is not this node's, or from a page that may not call it.
+    #[error("{message}")]
+    Outside {
+        /// Stable word for programs: `HOST_UNKNOWN` or `ORIGIN_UNKNOWN`.
+        reason: &'static str,
+        /// What was named, and where it is let in.
+        message: String,
+    },
     /// Ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -125,7 +133,7 @@ impl Failure {
             Self::Reverted(_) => REVERTED,
             Self::NotPermitted { .. } => NOT_PERMITTED,
             Self::Limit(..) | Self::Busy { .. } => LIMIT,
-            Self::Denied(_) | Self::Login { .. } => DENIED,
+            Self::Denied(_) | Self::Login { .. } | Self::Outside { .. } => DENIED,
             Self::Simulation(code, _) => *code,
             Self::Internal(_) => INTERNAL,
         }
@@ -154,6 +162,7 @@ impl Failure {
             Self::Limit(reason, _) => Some(limit_data(reason, None)),
             Self::Busy { reason, retry_after, .. } => Some(limit_data(reason, *retry_after)),
             Self::Login { reason, .. } => Some(json!({ "reason": reason, "needed": "login" })),
+            Self::Outside { reason, .. } => Some(json!({ "reason": reason })),
             Self::Denied(denied) => Some(json!({
                 "reason": denied.reason,
                 "needed": denied.needed,

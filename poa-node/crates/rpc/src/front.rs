@@ -12,9 +12,10 @@ use tower_http::cors::CorsLayer;
 
 use crate::{
     access::{Access, ListenerConfig},
+    body::BodyLimits,
     config::RpcConfig,
     context::{Context, Parts},
-    endpoint::{Rpc, builder, json_rpc, live, ready},
+    endpoint::{Rpc, builder, json_rpc, live, method_not_allowed, not_found, ready},
     fast::{self, Fast},
     guard::{self, Guard, Policy},
     health::Health,
@@ -139,7 +140,7 @@ impl Front {
             context: Arc::clone(&self.context),
             work: self.work.clone(),
             stop: self.stop.clone(),
-            request_bytes: limits.request_bytes,
+            body: BodyLimits { bytes: limits.request_bytes, time: limits.body_time },
             fast: self.fast.clone(),
         });
         let mut routes = Router::new()
@@ -154,6 +155,7 @@ impl Front {
                 .route("/k/{proof}/", any(json_rpc).with_state(rpc))
                 .merge(login::routes(Arc::clone(logins), Arc::clone(&self.context), self.work.clone()));
         }
+        let routes = routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed);
         routes.layer(middleware::from_fn_with_state(Arc::clone(&self.guard), guard::check)).layer(self.cors.clone())
     }
 }

@@ -59,16 +59,16 @@ pub(crate) async fn check(
     if let Some(host) = host
         && !guard.hosts.admit(host)
     {
-        let message = format!("Host {host:?} is not a name of this node; add it with --jsonrpc-hosts.\n");
-        return (StatusCode::FORBIDDEN, message).into_response();
+        let message = format!("Host {host:?} is not a name of this node; add it with --jsonrpc-hosts");
+        return outside("HOST_UNKNOWN", &message);
     }
     let upgrade = is_upgrade(request.headers());
     if upgrade
         && let Some(origin) = text(request.headers(), &header::ORIGIN)
         && !guard.origins.admit(origin)
     {
-        let message = format!("Pages of {origin:?} may not call this node; add it with --ws-origins.\n");
-        return (StatusCode::FORBIDDEN, message).into_response();
+        let message = format!("Pages of {origin:?} may not call this node; add it with --ws-origins");
+        return outside("ORIGIN_UNKNOWN", &message);
     }
     let caller = match caller(&guard.policy, remote, &request) {
         Ok(caller) => caller,
@@ -79,6 +79,10 @@ pub(crate) async fn check(
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(transport);
     next.run(request).await
+}
+
+fn outside(reason: &'static str, message: &str) -> Response {
+    refusal(StatusCode::FORBIDDEN, Failure::Outside { reason, message: format!("Request is not permitted. {message}") })
 }
 
 /// Who asks, by the listener's policy; or why not, with HTTP's word for it.

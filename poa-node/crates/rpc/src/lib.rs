@@ -18,6 +18,7 @@
 
 mod access;
 mod aura;
+mod body;
 mod caller;
 mod cancel;
 mod config;

@@ -10,8 +10,9 @@ use aurum_chain::{Grant, Identity, Submit};
 use axum::{
     Extension, Json, Router,
     body::Bytes as Body,
-    extract::{DefaultBodyLimit, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -20,6 +21,7 @@ use serde_json::json;
 
 use super::{LoginError, Logins, timestamp};
 use crate::{
+    body::{self, BodyLimits},
     caller::Caller,
     context::Context,
     error::{Answer, Failure},
@@ -29,7 +31,7 @@ use crate::{
 };
 
 /// Bytes of a body: a message and a signature are a tenth of it.
-const MAX_BODY: usize = 16 << 10;
+const MAX_BODY: u32 = 16 << 10;
 /// Of one network address: a login costs a signature recovery and a question to the permission contract.
 const QUOTA: Quota = Quota { per_second: 5, burst: 20, concurrent: 4 };
 
@@ -43,13 +45,22 @@ pub(crate) struct Auth {
 
 /// `POST /auth/challenge`, `/auth/login` and `/auth/logout`.
 pub(crate) fn routes(logins: Arc<Logins>, context: Arc<Context>, work: WorkPool) -> Router {
+    let limits = BodyLimits { bytes: MAX_BODY, time: context.limits.body_time };
     let auth = Arc::new(Auth { logins, context, work, quotas: Quotas::new(QUOTA) });
     Router::new()
         .route("/auth/challenge", post(challenge))
         .route("/auth/login", post(login))
         .route("/auth/logout", post(logout))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(limits, take_body))
         .with_state(auth)
+}
+
+/// Nobody's place is taken before the body is here.
+async fn take_body(State(limits): State<BodyLimits>, request: Request, next: Next) -> Response {
+    match body::whole(request, limits).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal,
+    }
 }
 
 #[derive(Deserialize)]

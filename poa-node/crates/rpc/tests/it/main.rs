@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that unwraps nothing fails, and says where")]
 
 mod access;
+mod bodies;
 mod common;
 mod endings;
 mod explained;

@@ -42,6 +42,22 @@ pub(crate) const COMMON: Group = &[
         &["invalid content type, only application/json is supported: …"],
         "The body is not said to be JSON; HTTP's status is 415.",
     ),
+    kind(INVALID_REQUEST, &["the body of the request ended early"], "The body is cut short; HTTP's status is 400."),
+    kind(
+        INVALID_REQUEST,
+        &["this is neither a request of JSON-RPC nor an upgrade to WebSocket"],
+        "An upgrade that lacks what WebSocket demands; HTTP's status is 400.",
+    ),
+    kind(
+        INVALID_REQUEST,
+        &["this HTTP method is not served here; requests of JSON-RPC are sent with POST"],
+        "HTTP's status is 405.",
+    ),
+    kind(
+        INVALID_REQUEST,
+        &["nothing is served at this path; JSON-RPC is at /"],
+        "A path the listener has not, as `/k/TOKEN` where nobody logs in; HTTP's status is 404.",
+    ),
     kind(
         METHOD_NOT_FOUND,
         &["the method … does not exist/is not available"],
@@ -88,6 +104,11 @@ pub(crate) const COMMON: Group = &[
         "The body is too large; `data.reason` is `SIZE_LIMIT`, and HTTP's status is 413.",
     ),
     kind(
+        LIMIT,
+        &["the body of the request did not come within … s"],
+        "The client sends too slowly; `data.reason` is `TIME_LIMIT`, HTTP's status is 408, and the connection ends.",
+    ),
+    kind(
         OVERSIZED_REQUEST,
         &["Request is too big"],
         "The same of a message on a WebSocket, which stays open; `data` says how large one may be.",
@@ -95,7 +116,7 @@ pub(crate) const COMMON: Group = &[
     kind(
         DENIED,
         &["Request is not permitted. …"],
-        "The caller may not do this here, or has to log in; `data` says what is needed.",
+        "The caller may not do this here, or has to log in, or came by a name or from a page that is not let in; `data` says which.",
     ),
 ];
 
