@@ -9,6 +9,7 @@ mod endings;
 mod explained;
 mod fast;
 mod fates;
+mod flooded;
 mod fuzz;
 mod limits;
 mod news;
