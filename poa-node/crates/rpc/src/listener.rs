@@ -211,7 +211,11 @@ macro_rules! on_stream {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let polled = on_stream!(self, stream => stream.poll_read(cx, buf));
+        let polled = match self.idle.is_taking(cx) {
+            true => on_stream!(self, stream => stream.poll_read(cx, buf)),
+            // Requests of a WebSocket run beside each other: their answers would pile up here.
+            false => Poll::Pending,
+        };
         self.idle.read(cx, polled)
     }
 }
@@ -251,6 +255,7 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -276,6 +281,24 @@ mod tests {
         drop(connection);
         let _other = TcpStream::connect(limited.door.listener.local_addr().expect("bound")).await.expect("listens");
         limited.accept().await;
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_no_answer_is_not_heard_until_it_does() {
+        // More than fits between the two.
+        const ANSWER: usize = 64 << 20;
+        let (_limited, connection, mut client) = connected(Patience { silence: LONG, stall: LONG, head: LONG }).await;
+        let (mut reader, mut writer) = tokio::io::split(connection);
+        client.write_all(b"ab").await.expect("open");
+        assert_eq!(reader.read_u8().await.expect("said"), b'a');
+        let answer = tokio::spawn(async move { writer.write_all(&vec![0; ANSWER]).await });
+        // Both run on this thread: it has written what it can.
+        tokio::task::yield_now().await;
+        assert!(reader.read_u8().now_or_never().is_none(), "heard");
+        let (heard, taken) = (reader.read_u8(), async { client.read_exact(&mut vec![0; ANSWER]).await });
+        let (heard, taken) = tokio::join!(heard, taken);
+        assert_eq!((heard.expect("said"), taken.expect("answered")), (b'b', ANSWER));
+        answer.await.expect("ended").expect("written");
     }
 
     #[tokio::test]

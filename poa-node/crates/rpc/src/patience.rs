@@ -1,4 +1,5 @@
-//! How long a connection may do nothing: one that neither brings nor takes anything gives its place back.
+//! How long a connection may do nothing: one that neither brings nor takes anything gives its place back. Whoever does not take
+//! answers is not heard meanwhile, so that no more of them are made.
 
 use std::{
     future::Future as _,
@@ -8,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -55,12 +56,14 @@ pub(crate) struct IdleTimer {
     heard: Heard,
     quiet: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Who wants to read, and is told when the client takes something again.
+    reader: Option<Waker>,
 }
 
 impl IdleTimer {
     pub(crate) fn new(patience: Patience) -> Self {
         let quiet = Box::pin(sleep(patience.silence));
-        Self { patience, active: Instant::now(), heard: Heard::default(), quiet, stalled: None }
+        Self { patience, active: Instant::now(), heard: Heard::default(), quiet, stalled: None, reader: None }
     }
 
     pub(crate) const fn patience(&self) -> Patience {
@@ -69,6 +72,14 @@ impl IdleTimer {
 
     pub(crate) fn heard(&self) -> Heard {
         self.heard.clone()
+    }
+
+    /// Whether the client takes what it is sent; if not, the task is woken when it does.
+    pub(crate) fn is_taking(&mut self, cx: &Context<'_>) -> bool {
+        if self.stalled.is_some() {
+            self.reader = Some(cx.waker().clone());
+        }
+        self.stalled.is_none()
     }
 
     /// What a read comes to.
@@ -94,6 +105,9 @@ impl IdleTimer {
         if polled.is_ready() {
             self.active = Instant::now();
             self.stalled = None;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
             return polled;
         }
         let stall = self.patience.stall;
