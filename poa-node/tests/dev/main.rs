@@ -4,6 +4,7 @@
 mod edits;
 mod exports;
 mod mining;
+mod fuzz;
 mod pruning;
 mod reference;
 mod snapshots;

@@ -119,7 +119,7 @@ impl Authoring {
         );
         Ok(BlockEnv {
             number: parent.number + 1,
-            timestamp: now.as_secs().max(parent.timestamp + 1),
+            timestamp: now.as_secs().max(parent.timestamp.saturating_add(1)),
             author,
             difficulty: aurum_aura::difficulty(parent.step().unwrap_or_default(), step, empty_steps.len()),
             gas_limit,

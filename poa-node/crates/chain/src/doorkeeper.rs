@@ -49,7 +49,7 @@ impl Admission for Doorkeeper {
         let (head, state) = reader.head_state().map_err(fault)?;
         // What matters of the next block, whoever seals it.
         let number = head.header.number + 1;
-        let timestamp = reader.clock.now().as_secs().max(head.header.timestamp + 1);
+        let timestamp = reader.clock.now().as_secs().max(head.header.timestamp.saturating_add(1));
         let base_fee = reader.base_fee_after(&head.header);
         let rules = reader.evm.rules(number, timestamp);
         reader.evm.validate_tx_stateless(&rules, tx.inner()).map_err(refusal)?;

@@ -212,7 +212,7 @@ impl Reader {
             self.recent().link(hash).and_then(|link| link.engine.child_validators().proposer(step)).unwrap_or_default();
         BlockEnv {
             number: header.number + 1,
-            timestamp: now.as_secs().max(header.timestamp + 1),
+            timestamp: now.as_secs().max(header.timestamp.saturating_add(1)),
             author,
             difficulty: aurum_aura::difficulty(header.step().unwrap_or_default(), step, 0),
             gas_limit: header.gas_limit,
