@@ -201,3 +201,32 @@ impl<A: FromGate, B: FromGate> FromGate for (A, B) {
         Ok((A::from_gate(gate, identity)?, B::from_gate(gate, identity)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
+
+    use super::{Context, FromGate};
+
+    /// Does not compile where one of these types could stand in a handler for its grant: then it would be of both kinds, and
+    /// which one is meant could not be told.
+    macro_rules! are_no_grants {
+        ($($type:ty),+ $(,)?) => {$(
+            const _: fn() = || {
+                trait Kind<T> {
+                    fn name() {}
+                }
+                impl<T> Kind<()> for T {}
+                impl<T: FromGate> Kind<u8> for T {}
+                <$type as Kind<_>>::name();
+            };
+        )+};
+    }
+
+    are_no_grants!((), (Grant<Read>,), (Grant<Read>, ()), Option<Grant<Read>>, Identity, Gate, View, Context);
+
+    const _: fn() = || {
+        const fn are_grants<G: FromGate>() {}
+        are_grants::<(Grant<Read>, Grant<Submit>)>();
+    };
+}
