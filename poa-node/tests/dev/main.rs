@@ -3,8 +3,8 @@
 
 mod edits;
 mod exports;
-mod mining;
 mod fuzz;
+mod mining;
 mod pruning;
 mod reference;
 mod snapshots;

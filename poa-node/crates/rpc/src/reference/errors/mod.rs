@@ -27,6 +27,37 @@ const fn kind(code: i32, messages: &'static [&'static str], when: &'static str) 
 /// Kinds that come together.
 pub(crate) type Group = &'static [ErrorKind];
 
+/// Groups of which several methods have all, as one.
+macro_rules! join {
+    ($($group:expr),+) => {
+        &$crate::reference::errors::joined::<{ $crate::reference::errors::length(&[$($group),+]) }>(&[$($group),+])
+    };
+}
+use join;
+
+const fn length(groups: &[Group]) -> usize {
+    let (mut length, mut index) = (0, 0);
+    while index < groups.len() {
+        length += groups[index].len();
+        index += 1;
+    }
+    length
+}
+
+const fn joined<const N: usize>(groups: &[Group]) -> [ErrorKind; N] {
+    let mut kinds = [groups[0][0]; N];
+    let (mut length, mut index) = (0, 0);
+    while index < groups.len() {
+        let mut place = 0;
+        while place < groups[index].len() {
+            kinds[length] = groups[index][place];
+            (length, place) = (length + 1, place + 1);
+        }
+        index += 1;
+    }
+    kinds
+}
+
 /// What jsonrpsee answers to what is no JSON.
 const PARSE_ERROR: i32 = -32700;
 
@@ -145,6 +176,9 @@ pub(crate) const STATE: Group = &[kind(
     &["historical state of block … is not available on this node; ask one that keeps all states"],
     "The node does not keep the state of that block any more, or never had it.",
 )];
+
+/// Of the state after a block that is named.
+pub(crate) const STATE_AT: Group = join!(BLOCK, UNKNOWN, STATE);
 
 /// Of a transaction that has to be in a block.
 pub(crate) const MINED: Group =

@@ -1,6 +1,6 @@
 //! Of messages that are run, and of what is run again.
 
-use super::{ErrorKind, Group, kind};
+use super::{ErrorKind, Group, STATE, STATE_AT, join, kind};
 use crate::error::{INVALID_PARAMS, LIMIT, REVERTED, SERVER};
 
 /// Of a message.
@@ -14,6 +14,12 @@ pub(crate) const MESSAGE: Group = &[
         "`data` and `input` contradict each other.",
     ),
 ];
+
+/// Of a message that is run on the state after a block.
+pub(crate) const MESSAGE_AT: Group = join!(MESSAGE, STATE_AT);
+
+/// Of a message that is run once for its result, or again and again for its gas.
+pub(crate) const CALL: Group = join!(MESSAGE_AT, STATE_OVERRIDES, BLOCK_OVERRIDES, INTRINSIC, RUN, OUT_OF_GAS, ENDS);
 
 pub(super) const BOTH_PRICES: ErrorKind =
     kind(INVALID_PARAMS, &["both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"], "Fees of two kinds.");
@@ -110,6 +116,12 @@ pub(crate) const TRACE_SIZE: Group = &[kind(
     &["the trace is larger than this node records at once; ask for less (disableStack, disableStorage, limit)"],
     "There is too much to record.",
 )];
+
+/// Of what is traced.
+pub(crate) const TRACE: Group = join!(TRACE_TIME, TRACE_SIZE);
+
+/// Of what is run again, on the state before it, and traced.
+pub(crate) const RUN_AGAIN: Group = join!(STATE, TRACE);
 
 /// Of geth's tracers.
 pub(crate) const TRACER: Group = &[

@@ -155,16 +155,6 @@ async fn messages(provoked: &mut Provoked, chains: &Chains) {
     let mut mixed = typed.clone();
     mixed["gasPrice"] = json!("0x0");
     let cases = [
-        (at, json!({ "to": owner }), -32602, "missing field from"),
-        (
-            at,
-            json!({ "from": owner, "to": owner, "gasPrice": "0x1", "maxFeePerGas": "0x1" }),
-            -32602,
-            "both gasPrice and",
-        ),
-        (at, json!({ "from": owner, "to": owner, "maxFeePerBlobGas": "0x1" }), -32602, "blob transactions"),
-        (at, mixed.clone(), -32602, "the fields do not make a transaction"),
-        (at, json!({ "from": key(7).address(), "to": owner }), -32000, "unknown account"),
         (at, waits, -32000, "already known"),
         (at, message(&json!({ "nonce": "0x0" })), -32000, "nonce too low"),
         (at, message(&json!({ "nonce": "0x22" })), -32000, "nonce too high"),
@@ -202,18 +192,17 @@ async fn messages(provoked: &mut Provoked, chains: &Chains) {
     for (at, message, code, beginning) in cases {
         provoked.refused(at, MESSAGE, &json!([message]), code, beginning).await;
     }
-    for (at, message, code, beginning) in [
-        (at, mixed, -32602, "the fields do not make a transaction"),
-        (at, json!({ "to": owner }), -32602, "missing field from"),
-        (
-            at,
-            json!({ "from": owner, "to": owner, "gasPrice": "0x1", "maxFeePerGas": "0x1" }),
-            -32602,
-            "both gasPrice and",
-        ),
-        (at, json!({ "from": owner, "to": owner, "maxFeePerBlobGas": "0x1" }), -32602, "blob transactions"),
-        (at, json!({ "from": key(7).address(), "to": owner }), -32000, "unknown account"),
-    ] {
-        provoked.refused(at, "eth_signTransaction", &json!([message]), code, beginning).await;
+    // What makes no transaction is not signed either.
+    let incomplete = [
+        (json!({ "to": owner }), -32602, "missing field from"),
+        (json!({ "from": owner, "to": owner, "gasPrice": "0x1", "maxFeePerGas": "0x1" }), -32602, "both gasPrice and"),
+        (json!({ "from": owner, "to": owner, "maxFeePerBlobGas": "0x1" }), -32602, "blob transactions"),
+        (mixed, -32602, "the fields do not make a transaction"),
+        (json!({ "from": key(7).address(), "to": owner }), -32000, "unknown account"),
+    ];
+    for (message, code, beginning) in incomplete {
+        for method in [MESSAGE, "eth_signTransaction"] {
+            provoked.refused(at, method, &json!([message]), code, beginning).await;
+        }
     }
 }
