@@ -51,6 +51,10 @@ they know by name, as Hardhat's network helpers do, are given one: `poa-node dev
 | −38010 … −38026 | `eth_simulateV1`: what no block can hold, as in execution-apis |
 | −40100 | the caller may not do this here |
 
+A call, an estimate or a send that reverts is answered with `execution reverted: REASON` and the revert data, as by geth and Anvil:
+Hardhat, ethers, viem and web3 decode that, and Truffle's tests find the reason in the message. Ganache's form (`VM Exception while
+processing transaction: revert REASON`, with an object by transaction in `data`) is not given: those that decode `data` could not.
+
 Of old blocks a node answers as much as it keeps: without the state of a block, −32000 says so, and a node that keeps all states
 is the one to ask. Traces and simulations run apart from reads, few at once, for ten seconds each.
 
