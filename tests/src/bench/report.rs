@@ -283,17 +283,17 @@ pub fn write(records: &Path, docs: &Path) -> Result<Vec<(Experiment, Vec<String>
     let mut page = fs::read_to_string(&page_path).with_context(|| format!("cannot read {}", page_path.display()))?;
     let drawings = docs.join("benchmarks");
     fs::create_dir_all(&drawings).with_context(|| format!("cannot create {}", drawings.display()))?;
-    let mut written = BTreeMap::new();
+    let mut written = Vec::new();
     for experiment in Experiment::value_variants() {
         let Some(medians) = Medians::newest(*experiment, &records) else { continue };
         let name = experiment.name();
         fs::write(drawings.join(format!("{name}.svg")), medians.chart().svg())?;
         let text = format!("\n{}\n![{name}](benchmarks/{name}.svg)\n", medians.table());
         page = replace(&page, name, &text)?;
-        written.insert(*experiment, medians.ratios());
+        written.push((*experiment, medians.ratios()));
     }
     fs::write(&page_path, page).with_context(|| format!("cannot write {}", page_path.display()))?;
-    Ok(written.into_iter().collect())
+    Ok(written)
 }
 
 /// `page` with what stands between the markers of `name` replaced.
