@@ -9,22 +9,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aurum_storage::{Database, genesis_root};
-use aurum_types::{AccountChange, StateChanges};
+use aurum_storage::{Database, StateTree, Writer, genesis_root};
+use aurum_types::{AccountChange, Header, Score, StateChanges};
 use common::{account, address, block_of, header, scattered};
 
 const ACCOUNTS: u64 = 1_000_000;
-/// Blocks measured for each size, after as many that brought the tries' nodes into memory.
+/// Accounts changed by one of the blocks that bring the whole trie into memory.
+const WARM_UP: u64 = 50_000;
+/// Blocks measured for each size.
 const BLOCKS: u64 = 9;
 
-/// So many accounts, far from each other, with a new balance.
-fn updates(number: u64, count: u64) -> StateChanges {
+/// These accounts with a new balance.
+fn updates(number: u64, accounts: impl Iterator<Item = u64>) -> StateChanges {
     let mut changes = StateChanges::default();
-    for n in 0..count {
+    for n in accounts {
         let change = AccountChange { account: account(number), ..AccountChange::default() };
-        changes.accounts.insert(address(scattered(number << 32 | n, ACCOUNTS)), change);
+        changes.accounts.insert(address(n), change);
     }
     changes
+}
+
+/// A chain of blocks that carry nothing but changes.
+struct Chain {
+    tree: StateTree,
+    writer: Writer,
+    head: Header,
+}
+
+impl Chain {
+    /// Adds a block that changes these accounts; how long its root took.
+    fn grow(&mut self, accounts: impl Iterator<Item = u64>) -> Duration {
+        let changes = updates(self.head.number + 1, accounts);
+        let start = Instant::now();
+        let made = black_box(self.tree.commit(self.head.hash_slow(), &changes).expect("parent is held"));
+        let spent = start.elapsed();
+        self.head = header(Some(&self.head), made.root);
+        let block = block_of(self.head.clone(), changes);
+        let hash = block.hash();
+        self.writer.appender().put_block(block.sealed(), Score::default()).expect("disk");
+        self.tree.insert(Arc::new(block), made.nodes).expect("parent is held");
+        self.writer.advance(&self.tree.path(hash), b"").expect("continues");
+        spent
+    }
 }
 
 fn main() {
@@ -36,29 +62,24 @@ fn main() {
         genesis.accounts.insert(address(n), AccountChange { account: account(n), ..AccountChange::default() });
     }
     let start = Instant::now();
-    let mut parent = header(None, genesis_root(&genesis).expect("no disk"));
+    let head = header(None, genesis_root(&genesis).expect("no disk"));
     println!("trie::genesis_root/accounts={ACCOUNTS}: {:?}", start.elapsed());
-    writer.init_genesis(&parent, &genesis, b"").expect("fits");
+    writer.init_genesis(&head, &genesis, b"").expect("fits");
     drop(genesis);
 
+    let mut chain = Chain { tree, writer, head };
+    for from in (0..ACCOUNTS).step_by(WARM_UP as usize) {
+        chain.grow(from..from + WARM_UP);
+    }
+
     for count in [40_000, 10_000, 1_000] {
-        let mut spent = Vec::new();
-        for _ in 0..2 * BLOCKS {
-            let changes = updates(parent.number + 1, count);
-            let start = Instant::now();
-            let made = black_box(tree.commit(parent.hash_slow(), &changes).expect("parent is held"));
-            spent.push(start.elapsed());
-            parent = header(Some(&parent), made.root);
-            let block = block_of(parent.clone(), changes);
-            let hash = block.hash();
-            tree.insert(Arc::new(block), made.nodes).expect("parent is held");
-            writer.advance(&tree.path(hash), b"").expect("continues");
-        }
-        let warm = &mut spent[BLOCKS as usize..];
-        warm.sort_unstable();
-        let median = warm[warm.len() / 2];
+        let random = |block: u64, n: u64| scattered(count << 48 | block << 32 | n, ACCOUNTS);
+        let mut spent: Vec<_> = (0..BLOCKS).map(|block| chain.grow((0..count).map(|n| random(block, n)))).collect();
+        spent.sort_unstable();
+        let median = spent[spent.len() / 2];
         println!("trie::commit/updates={count}: {median:?} a block, {:?} an update", each(median, count));
     }
+    drop(chain);
     std::fs::remove_dir_all(&directory).expect("ours to remove");
 }
 
