@@ -1,5 +1,5 @@
-//! Custom errors of contracts by name: those of Aurum's own contracts and of OpenZeppelin's, ERC-6093 among them. Of any other the
-//! contract's ABI, which no chain has, would be needed.
+//! Custom errors of contracts by name: those of Aurum's own contracts, of OpenZeppelin's, ERC-6093 among them, and of ERC-7751. Of any
+//! other the contract's ABI, which no chain has, would be needed.
 
 use std::{collections::HashMap, sync::LazyLock};
 

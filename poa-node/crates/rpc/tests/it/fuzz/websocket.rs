@@ -95,9 +95,8 @@ async fn what_is_too_much_or_too_deep_for_a_websocket_is_refused_and_the_next_is
     let mut socket = connect(&target).await;
     for depth in DEPTHS {
         for message in nested(depth) {
-            let answer = asked(&mut socket, message.into()).await;
-            assert!(answer.get("error").is_some(), "{answer} at depth {depth}");
-            check(&answer, "nested");
+            // A message's unknown fields are passed over, however deep, as long as the whole can be read.
+            check(&asked(&mut socket, message.into()).await, &format!("depth {depth}"));
         }
     }
     let mut random = Random(0xba7c);
