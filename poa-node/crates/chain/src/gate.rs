@@ -7,46 +7,6 @@
 //!
 //! A handler that forgets to ask for its grant does not compile: guarded data has no other way out.
 //!
-//! ```no_run
-//! use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
-//! fn open(gate: &Gate, grant: &Grant<Read>) -> View {
-//!     gate.view(grant)
-//! }
-//! fn ask(gate: &Gate, identity: &Identity) -> Option<Grant<Read>> {
-//!     gate.grant_read(identity).ok()
-//! }
-//! ```
-//!
-//! Not without one, nor with one of another kind; nobody else makes one, and a kind is none that is not in the table:
-//!
-//! ```compile_fail,E0061
-//! use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
-//! fn open(gate: &Gate, grant: &Grant<Read>) -> View {
-//!     gate.view()
-//! }
-//! ```
-//!
-//! ```compile_fail,E0308
-//! use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
-//! fn open(gate: &Gate, grant: &Grant<Submit>) -> View {
-//!     gate.view(grant)
-//! }
-//! ```
-//!
-//! ```compile_fail,E0624
-//! use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
-//! fn ask(gate: &Gate, identity: &Identity) -> Option<Grant<Read>> {
-//!     Some(Grant::new(*identity))
-//! }
-//! ```
-//!
-//! ```compile_fail,E0277
-//! use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
-//! fn open(gate: &Gate, grant: &Grant<Identity>) -> View {
-//!     unimplemented!()
-//! }
-//! ```
-//!
 //! | identity | read | submit | administer |
 //! |---|---|---|---|
 //! | [`Identity::Local`] | yes | yes | yes |
@@ -172,6 +132,46 @@ impl Denied {
 }
 
 /// The door: chain, pool and the policy that decides (see the module's table).
+///
+/// ```no_run
+/// use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
+/// fn open(gate: &Gate, grant: &Grant<Read>) -> View {
+///     gate.view(grant)
+/// }
+/// fn ask(gate: &Gate, identity: &Identity) -> Option<Grant<Read>> {
+///     gate.grant_read(identity).ok()
+/// }
+/// ```
+///
+/// Not without one, nor with one of another kind; nobody else makes one, and a kind is none that is not in the table:
+///
+/// ```compile_fail,E0061
+/// use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
+/// fn open(gate: &Gate, grant: &Grant<Read>) -> View {
+///     gate.view()
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
+/// fn open(gate: &Gate, grant: &Grant<Submit>) -> View {
+///     gate.view(grant)
+/// }
+/// ```
+///
+/// ```compile_fail,E0624
+/// use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
+/// fn ask(gate: &Gate, identity: &Identity) -> Option<Grant<Read>> {
+///     Some(Grant::new(*identity))
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// use aurum_chain::{Gate, Grant, Identity, Read, Submit, View};
+/// fn open(gate: &Gate, grant: &Grant<Identity>) -> View {
+///     unimplemented!()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Gate {
     chain: Chain,
