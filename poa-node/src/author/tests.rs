@@ -529,6 +529,11 @@ fn the_offset_of_our_clock_is_measured_by_announced_blocks() {
     node.clock.set(start - Duration::from_secs(12));
     assert!(node.chain.import(block.clone()).is_err());
     assert_eq!(node.author().status().clock_offset_ms, Some(-12_000));
+    // It is all the same when a node that missed blocks asked for it.
+    let late = Node::new(&spec, 0, EmptyBlocks::Always);
+    late.clock.set(start - Duration::from_secs(12));
+    assert!(late.chain.import_batch(std::slice::from_ref(&block)).1.is_some());
+    assert_eq!(late.author().status().clock_offset_ms, Some(-12_000));
     // It was not marked bad: set right, it is imported.
     node.clock.set(start + Duration::from_millis(150));
     node.hear(&block);

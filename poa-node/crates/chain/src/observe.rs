@@ -19,8 +19,8 @@ pub struct Observation<'a> {
     pub parent: &'a Header,
     /// The engine after the parent: whose turn it was, and to whom offences are reported.
     pub engine: &'a EngineState,
-    /// When it came, by our clock since the Unix epoch, if it was told on its own; `None` for blocks that were asked for
-    /// to catch up, and for our own.
+    /// When it came, by our clock since the Unix epoch, if it was told on its own or came before its time; `None` for
+    /// other blocks that were asked for to catch up, and for our own.
     pub arrived: Option<Duration>,
     /// How long the import took, from the block's turn until it was durable and adopted, or refused.
     pub took: Duration,

@@ -367,10 +367,12 @@ impl Importer {
             Err(ImportError::TemporarilyInvalid(_)) if self.is_sealed_by_author(header) => Seen::Early,
             Err(_) => return,
         };
-        let arrived = match source {
-            Source::Stored => return,
-            Source::Ours => None,
-            Source::Others(arrived) => arrived,
+        let arrived = match (source, seen) {
+            (Source::Stored, _) => return,
+            (Source::Ours, _) => None,
+            // However it came: it is there, before its time by our clock.
+            (Source::Others(None), Seen::Early) => Some(self.reader.clock.now()),
+            (Source::Others(arrived), _) => arrived,
         };
         if let Some(observer) = self.reader.observer.get() {
             let (parent, engine) = (&parent.header, &parent.engine);
