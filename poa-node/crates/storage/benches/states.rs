@@ -18,6 +18,11 @@ use alloy::primitives::{Address, U256, keccak256};
 use aurum_storage::{Database, StateTree, Writer, genesis_root};
 use aurum_types::{AccountChange, Header, StateChanges};
 use common::{account, address, block_of, header, scattered};
+use tikv_jemallocator::Jemalloc;
+
+/// As in the node.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Keys made by one block while a state is filled.
 const FILL: u64 = 50_000;

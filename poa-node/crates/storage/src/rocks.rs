@@ -19,13 +19,24 @@ const BLOCK_CACHE_BYTES: usize = 48 << 20;
 /// The cache is cut into 2 to the power of this many parts. By itself RocksDB makes parts of half a megabyte, in which two
 /// filters of a large file push each other out.
 const BLOCK_CACHE_SHARD_BITS: i32 = 2;
-/// Filters and indices are cut into blocks of this size, so that a read in a state of millions fetches a few kilobytes of
-/// them and not those of a whole file.
+/// Where filters and indices go through the cache they are cut into blocks of this size, so that a read fetches a few
+/// kilobytes of them and not those of a whole file.
 const METADATA_BLOCK_BYTES: usize = 4 << 10;
+/// Open files; with each one of single keys its filter and index are in memory, about a megabyte and a half.
+const OPEN_FILES: i32 = 256;
 /// Unflushed writes of one table; a full one is flushed.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
 /// Unflushed writes of all tables together.
 const ALL_WRITE_BUFFERS_BYTES: usize = 64 << 20;
+/// Flushed files of a table of single keys that are merged at once. What a block changes lies all over such a table, so a
+/// merge rewrites most of what it meets, however little it brings; filters keep reads out of the files in waiting.
+const MERGED_AT_ONCE: i32 = 16;
+/// Size of the first level into which such files are merged, ...
+const FIRST_LEVEL_BYTES: u64 = 512 << 20;
+/// ... and of its files.
+const STATE_FILE_BYTES: u64 = 64 << 20;
+/// The part of a write buffer that is a filter of its keys: most reads are for keys that were not written lately.
+const BUFFER_FILTER: f64 = 0.1;
 /// The log is cut when it grows past this, by flushing the tables that hold it up.
 const LOG_BYTES: u64 = 64 << 20;
 
@@ -249,7 +260,7 @@ fn database_options() -> Options {
     options.set_max_total_wal_size(LOG_BYTES);
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_max_background_jobs(2);
-    options.set_max_open_files(256);
+    options.set_max_open_files(OPEN_FILES);
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(1 << 20);
     options.set_log_level(LogLevel::Warn);
@@ -260,11 +271,6 @@ fn database_options() -> Options {
 fn table_options(shape: Shape, cache: &Cache) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
-    blocks.set_cache_index_and_filter_blocks(true);
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-    blocks.set_partition_filters(true);
-    blocks.set_metadata_block_size(METADATA_BLOCK_BYTES);
     blocks.set_format_version(5);
     let mut options = Options::default();
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
@@ -274,18 +280,45 @@ fn table_options(shape: Shape, cache: &Cache) -> Options {
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_compression_type(DBCompressionType::Lz4);
     match shape {
-        Shape::Point => blocks.set_bloom_filter(10.0, false),
+        Shape::Point => tune_for_single_keys(&mut options, &mut blocks),
         Shape::Present => {
-            blocks.set_bloom_filter(10.0, false);
+            tune_for_single_keys(&mut options, &mut blocks);
             options.set_optimize_filters_for_hits(true);
+            // Hashes do not get shorter.
+            options.set_compression_type(DBCompressionType::None);
         }
-        Shape::Range => options.set_bottommost_compression_type(DBCompressionType::Zstd),
+        Shape::Range => {
+            cache_metadata(&mut blocks);
+            options.set_bottommost_compression_type(DBCompressionType::Zstd);
+        }
         // At every level, since files move down whole.
         Shape::Bulk => {
+            cache_metadata(&mut blocks);
             blocks.set_block_size(64 << 10);
             options.set_compression_type(DBCompressionType::Zstd);
         }
     }
     options.set_block_based_table_factory(&blocks);
     options
+}
+
+/// Filters and indices are in memory with the open file: every block reads such tables, all over.
+fn tune_for_single_keys(options: &mut Options, blocks: &mut BlockBasedOptions) {
+    blocks.set_bloom_filter(10.0, false);
+    options.set_memtable_prefix_bloom_ratio(BUFFER_FILTER);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_target_file_size_base(STATE_FILE_BYTES);
+    options.set_max_bytes_for_level_base(FIRST_LEVEL_BYTES);
+    options.set_level_zero_file_num_compaction_trigger(MERGED_AT_ONCE);
+    options.set_level_zero_slowdown_writes_trigger(2 * MERGED_AT_ONCE);
+    options.set_level_zero_stop_writes_trigger(3 * MERGED_AT_ONCE);
+}
+
+/// Filters and indices are in the block cache while they are read, since these tables grow for ever.
+fn cache_metadata(blocks: &mut BlockBasedOptions) {
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(METADATA_BLOCK_BYTES);
 }

@@ -69,6 +69,8 @@ pub(crate) struct Grown {
     pub(crate) vacated: Vec<Vacated>,
     /// Memory of the new nodes, in bytes.
     pub(crate) created: usize,
+    /// Memory of the nodes that were in memory and that it has not, in bytes, as far as that is known.
+    pub(crate) replaced: usize,
 }
 
 /// The state commitment of every Ethereum header (yellow paper, appendix D), updated in place of rebuilt: a block costs
@@ -83,7 +85,7 @@ pub(crate) struct Commitment {
 struct AccountPart {
     write: Write,
     vacated: Vec<Vacated>,
-    created: usize,
+    trace: Trace,
 }
 
 impl Commitment {
@@ -107,16 +109,17 @@ impl Commitment {
             .collect::<Result<Vec<_>, _>>()?;
         let (mut vacated, mut trace) = (Vec::new(), Trace::default());
         let mut writes = Vec::with_capacity(parts.len());
-        for AccountPart { write, vacated: mut gone, created } in parts {
+        for AccountPart { write, vacated: mut gone, trace: part } in parts {
             writes.push(write);
             vacated.append(&mut gone);
-            trace.created += created;
+            trace.add(part);
         }
         writes.sort_unstable_by_key(|write| write.key);
         let target = Target { store: &self.store, owner: None, born };
         let root = update(&target, parent.root(), &writes, &mut trace)?;
         vacated.extend(trace.vacated.into_iter().map(|path| Vacated::Path(None, path)));
-        Ok(Grown { trie: StateTrie { root }, vacated, created: trace.created })
+        let Trace { created, replaced, .. } = trace;
+        Ok(Grown { trie: StateTrie { root }, vacated, created, replaced })
     }
 
     /// The account's new leaf, after its storage trie was brought up to date.
@@ -130,17 +133,20 @@ impl Commitment {
         let key = keccak256(address);
         let old = lookup(&self.store, None, parent.root(), &key)?;
         let mut storage = old.map(|found| storage_root(&found)).transpose()?.flatten();
-        let mut part = AccountPart { write: Write { key, value: None, below: None }, vacated: Vec::new(), created: 0 };
+        let mut part = AccountPart {
+            write: Write { key, value: None, below: None },
+            vacated: Vec::new(),
+            trace: Trace::default(),
+        };
         if (change.storage_wiped || change.account.is_none()) && storage.take().is_some() {
             part.vacated.push(Vacated::Storage(key));
         }
         let Some(account) = change.account else { return Ok(part) };
         if !change.storage.is_empty() {
             let target = Target { store: &self.store, owner: Some(key), born };
-            let mut trace = Trace::default();
-            storage = update(&target, storage.as_ref(), &slot_writes(change), &mut trace)?;
-            part.vacated.extend(trace.vacated.into_iter().map(|path| Vacated::Path(Some(key), path)));
-            part.created = trace.created;
+            storage = update(&target, storage.as_ref(), &slot_writes(change), &mut part.trace)?;
+            let vacated = std::mem::take(&mut part.trace.vacated);
+            part.vacated.extend(vacated.into_iter().map(|path| Vacated::Path(Some(key), path)));
         }
         let storage_hash = storage.as_ref().and_then(Link::hash).unwrap_or(EMPTY_ROOT_HASH);
         let leaf = TrieAccount::new(account.nonce, account.balance, storage_hash, account.code_hash);

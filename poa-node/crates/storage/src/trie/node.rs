@@ -96,6 +96,17 @@ impl Held {
     }
 }
 
+impl Link {
+    /// Whether following it reads nothing from the database.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        match self {
+            Self::Stored(_) => false,
+            Self::Held(held) => held.node().is_some(),
+            Self::Inline(_) => true,
+        }
+    }
+}
+
 impl PartialEq for Held {
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash

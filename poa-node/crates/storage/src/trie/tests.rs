@@ -56,6 +56,12 @@ impl Table {
     }
 
     fn apply(&self, trie: &StateTrie, writes: &BTreeMap<B256, Vec<u8>>, vacated: &mut Vec<Nibbles>) -> StateTrie {
+        let (trie, mut trace) = self.traced(trie, writes);
+        vacated.append(&mut trace.vacated);
+        trie
+    }
+
+    fn traced(&self, trie: &StateTrie, writes: &BTreeMap<B256, Vec<u8>>) -> (StateTrie, Trace) {
         static GENERATION: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let writes: Vec<_> = writes
             .iter()
@@ -66,8 +72,7 @@ impl Table {
         let mut trace = Trace::default();
         let target = Target { store: &store, owner: None, born };
         let root = update(&target, trie.root(), &writes, &mut trace).unwrap();
-        vacated.append(&mut trace.vacated);
-        StateTrie::of(root)
+        (StateTrie::of(root), trace)
     }
 }
 
@@ -230,6 +235,25 @@ fn many_writes_take_the_parallel_path_to_the_same_root() {
     assert_eq!(trie.root_hash(), rebuilt(&model));
     table.save(&trie, &vacated);
     assert_eq!(table.rows(), table_of(&model));
+}
+
+#[test]
+fn what_was_made_and_what_it_replaced_say_how_much_memory_a_trie_takes() {
+    let key = |n: u64| alloy::primitives::keccak256(n.to_be_bytes());
+    let (table, mut trie, mut held) = (Table::default(), StateTrie::default(), 0);
+    for block in 0..20 {
+        // The first makes all keys, the others write over some of them.
+        let keys = if block == 0 { 0..5_000 } else { block * 200..block * 200 + 400 };
+        let writes = keys.map(|n| (key(n), (n + block).to_be_bytes().repeat(5))).collect();
+        let (grown, trace) = table.traced(&trie, &writes);
+        (trie, held) = (grown, held + trace.created - trace.replaced);
+        table.save(&trie, &trace.vacated);
+    }
+    assert_eq!(held, shrink(&trie, usize::MAX));
+    // What is not in memory any more is not replaced either.
+    shrink(&trie, 0);
+    let (_, trace) = table.traced(&trie, &BTreeMap::from([(key(1), vec![1; 40])]));
+    assert!(trace.replaced * 3 < trace.created, "only the root was in memory: {trace:?}");
 }
 
 #[test]

@@ -56,12 +56,16 @@ pub(crate) struct Trace {
     pub(crate) vacated: Vec<Nibbles>,
     /// Memory of the new nodes, in bytes.
     pub(crate) created: usize,
+    /// Memory of the nodes that were in memory and are not in the new trie, in bytes; those of a storage that was wiped,
+    /// and of a child that took its parent's place, are not counted.
+    pub(crate) replaced: usize,
 }
 
 impl Trace {
-    fn add(&mut self, mut other: Self) {
+    pub(crate) fn add(&mut self, mut other: Self) {
         self.vacated.append(&mut other.vacated);
         self.created += other.created;
+        self.replaced += other.replaced;
     }
 }
 
@@ -127,13 +131,18 @@ fn apply(
     };
     // All keys here share the nibbles above this place.
     let path = || nibbles(&writes[0].key).slice(..depth);
-    let outcome = match &*target.load(link, path)? {
+    let is_in_memory = link.is_in_memory();
+    let old = target.load(link, path)?;
+    let outcome = match &*old {
         Node::Leaf { path, value, below } => apply_to_leaf(target, (path, value, below.as_ref()), depth, writes, trace),
         Node::Extension { path, child } => apply_to_extension(target, path, child, depth, writes, trace)?,
         Node::Branch(children) => apply_to_branch(target, children, depth, writes, trace)?,
     };
     if matches!(outcome, Outcome::Gone) {
         trace.vacated.push(path());
+    }
+    if is_in_memory && !matches!(outcome, Outcome::Same) {
+        trace.replaced += old.footprint();
     }
     Ok(outcome)
 }
