@@ -13,6 +13,7 @@ use super::{
     Author,
     build::{Candidate, Filled, Recipe},
     engine_txs::{self, Sender},
+    pace::rest_of,
 };
 
 /// How long a candidate is filled at a time, before the author looks for a new head.
@@ -31,8 +32,8 @@ pub(super) enum Begun {
 }
 
 impl Author {
-    /// Begins the block of `step`, which has not begun, on the head: once the head is of the step before, or half of that
-    /// step has passed without its block.
+    /// Begins the block of `step`, which has not begun, on the head: once the head is of the step before, or so much of
+    /// that step has passed that its block should be here.
     pub(super) fn begin_ahead(&self, step: Step) -> Begun {
         let Ok(parent) = self.chain.authoring() else { return Begun::No };
         let is_used = self.inner().record.step().is_some_and(|last| step <= last);
@@ -41,7 +42,7 @@ impl Author {
         }
         let last = Step(step.0.saturating_sub(1));
         let left = self.steps.start_of(step).saturating_sub(self.clock.now());
-        let patience = left.saturating_sub(self.steps.duration_of(last) / 2);
+        let patience = left.saturating_sub(rest_of(self.steps.duration_of(last)));
         if parent.parent().step() != Some(last) && !patience.is_zero() {
             return Begun::Later(patience);
         }

@@ -7,13 +7,18 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-/// Of its step, the part in which a block is to be sealed, sent and imported everywhere. The rest is for the next block's
-/// transactions, and for whoever is slower than we are.
-const PART_OF_STEP: u32 = 2;
+/// Of its step, the part in which a block is to be sealed, sent and imported everywhere, in percent. The rest is for the
+/// next block's transactions, which take less time to execute than to import, and for whoever is slower than we are.
+const PART_OF_STEP: u32 = 75;
 /// Gas below which a block is never cut: a hundred plain transfers.
 pub(super) const LEAST: u64 = 2_100_000;
 /// Blocks whose arrival is remembered: the earliest of them tells what clocks and network take of any block.
 const ARRIVALS: usize = 64;
+
+/// What is left of a step when its block is everywhere, at the latest.
+pub(super) fn rest_of(step: Duration) -> Duration {
+    step * (100 - PART_OF_STEP) / 100
+}
 
 /// The bound on our blocks' gas, learned from our own blocks and from others'.
 #[derive(Debug)]
@@ -57,7 +62,7 @@ impl Pace {
     }
 
     fn note(&mut self, gas: u64, took: Duration, step: Duration) {
-        self.most = next(self.most, gas, took, step / PART_OF_STEP);
+        self.most = next(self.most, gas, took, step * PART_OF_STEP / 100);
     }
 }
 
@@ -92,13 +97,13 @@ mod tests {
     #[test]
     fn a_block_that_takes_too_long_bounds_the_next_in_proportion_and_at_most_by_half() {
         let mut pace = Pace::default();
-        pace.ours(100_000_000, ms(500), STEP, true);
+        pace.ours(100_000_000, ms(750), STEP, true);
         assert_eq!(pace.most(), u64::MAX, "in time");
-        pace.ours(100_000_000, ms(625), STEP, true);
+        pace.ours(100_000_000, Duration::from_micros(937_500), STEP, true);
         assert_eq!(pace.most(), 80_000_000);
         pace.ours(80_000_000, ms(60_000), STEP, true);
         assert_eq!(pace.most(), 40_000_000);
-        pace.ours(100_000_000, ms(501), STEP, true);
+        pace.ours(100_000_000, ms(751), STEP, true);
         assert_eq!(pace.most(), 40_000_000, "a larger block that is late raises no bound");
     }
 
@@ -116,7 +121,7 @@ mod tests {
     #[test]
     fn others_need_their_share_of_the_time() {
         let mut pace = Pace::default();
-        pace.ours(50_000_000, ms(400), STEP, false);
+        pace.ours(50_000_000, ms(600), STEP, false);
         assert_eq!(pace.most(), 31_250_000);
     }
 
@@ -131,19 +136,19 @@ mod tests {
         assert_eq!(pace.most(), u64::MAX);
         // But a large block that comes later than a small one was sealed too slowly.
         pace.theirs(1, 900, ms(2), STEP);
-        pace.theirs(50_000_000, 1_500, ms(200), STEP);
+        pace.theirs(50_000_000, 1_900, ms(200), STEP);
         assert_eq!(pace.most(), 31_250_000);
     }
 
     #[test]
     fn the_bound_settles_near_what_is_finished_in_time() {
-        // 4 ns a gas and 20 ms whatever the size: 120 M gas take half a second.
+        // 6 ns a gas and 30 ms whatever the size: 120 M gas take three quarters of a second.
         let mut pace = Pace::default();
         let demand = 400_000_000;
         let mut sizes = Vec::new();
         for _ in 0..40 {
             let gas = demand.min(pace.most());
-            pace.ours(gas, ms(20) + Duration::from_nanos(gas * 4), STEP, true);
+            pace.ours(gas, ms(30) + Duration::from_nanos(gas * 6), STEP, true);
             sizes.push(gas);
         }
         let late = sizes[8..].iter().filter(|gas| **gas > 125_000_000).count();

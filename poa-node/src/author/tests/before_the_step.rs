@@ -66,10 +66,10 @@ fn a_block_begun_on_a_head_that_is_one_no_longer_is_built_anew() {
     let [node, other] = [0, 1].map(|id| Node::new(&spec, id, EmptyBlocks::Always));
     let step = node.step_of(0, 2);
     node.chain.pool().add(transfer(&key(7), 0), Origin::Local).unwrap();
-    // Nobody has sealed for long: the step before is given half its time.
+    // Nobody has sealed for long: the step before is given three quarters of its time.
     node.clock.set(Duration::from_secs(step.0 * SECONDS - SECONDS + 1));
     assert!(
-        matches!(node.author().begin_ahead(step), ahead::Begun::Later(time) if time == Duration::from_millis(1_500))
+        matches!(node.author().begin_ahead(step), ahead::Begun::Later(time) if time == Duration::from_millis(2_750))
     );
     node.clock.set(Duration::from_secs(step.0 * SECONDS - 1));
     let candidate = begun(&node, step);
