@@ -5,7 +5,7 @@ import {CertificateVerifier} from "../src/chain/CertificateVerifier.sol";
 import {ICertificateVerifier} from "../src/interfaces/ICertificateVerifier.sol";
 import {Test} from "./support/Test.sol";
 
-/// Against certificates that the node's Rust code signed: `poa-node/crates/aura/tests/certificate_fixture.rs` writes
+/// Against certificates that the node's Rust code signed: `poa-node/crates/aura/tests/it/certificate_fixture.rs` writes
 /// `certificates.json`, and fails when it would write something else.
 contract CertificateVerifierTest is Test {
     CertificateVerifier private verifier;

@@ -1,7 +1,7 @@
 //! What a block costs to execute, its senders known and its state in memory. `cargo bench -p aurum-evm`.
 #![allow(missing_docs, reason = "criterion's macros make items of their own")]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/it/common/mod.rs"]
 mod common;
 
 use std::hint::black_box;

@@ -3,7 +3,7 @@
 //! docs/decisions/0012-parallel-execution.md's.
 #![allow(missing_docs, reason = "criterion's macros make items of their own")]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/it/common/mod.rs"]
 mod common;
 
 use std::{hint::black_box, num::NonZeroUsize, sync::Arc, time::Instant};

@@ -1,7 +1,7 @@
 //! What the pool does with a transaction whose sender is known. `cargo bench -p aurum-pool`.
 #![allow(missing_docs, reason = "criterion's macros make items of their own")]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/it/common/mod.rs"]
 mod common;
 
 use std::{hint::black_box, thread};

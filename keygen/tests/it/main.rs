@@ -1,0 +1,6 @@
+//! The program and the ceremony.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod ceremony;
+mod program;
