@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use foundry_compilers::{
@@ -30,9 +32,11 @@ pub(crate) const CONTRACTS: [&str; 11] = [
     "ValidatorSet",
 ];
 
-/// The `contracts` folder.
+/// The `contracts` folder: of the checkout that runs this, since checkouts share what was built.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the folder of the contracts")
+    static CRATE: LazyLock<PathBuf> =
+        LazyLock::new(|| env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).into());
+    CRATE.parent().expect("this crate lies in the folder of the contracts")
 }
 
 /// Where the artifact of `contract` is committed.
