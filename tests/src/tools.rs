@@ -9,9 +9,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::process::run;
 
-/// The checkout.
+/// The checkout. Cargo says which one it runs a test of: checkouts share what was built. A program that is run by itself takes
+/// the one it was built in.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 /// A program of the Node packages in `tests`: `anvil`, `cast`, `forge`, `playwright-core`. Where a package only starts a native
