@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     Bench, Experiment,
     experiments::{counts, figures},
-    folders::{DATABASE, copy, database_of, empty},
+    folders::{DATABASE, copy, database_of, empty, settle},
     network::{LIMIT, Network, Shape, edit_spec, offer},
 };
 use crate::{
@@ -56,6 +56,7 @@ impl Filled {
         network.stop()?;
         let database = folder.join("filled");
         fs::rename(database_of(&network.folders()[0])?, &database)?;
+        settle(&database)?;
         Ok(Self { holders, token, last, network: network_folder, database })
     }
 
