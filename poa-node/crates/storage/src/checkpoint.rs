@@ -62,7 +62,7 @@ pub(crate) fn put_trie(
     for place in vacated {
         match place {
             Vacated::Path(owner, path) => {
-                if !commitment.has_node_at(trie, *owner, path)? {
+                if !commitment.has_record_at(trie, *owner, path)? {
                     match *owner {
                         None => batch.delete::<tables::AccountNodes>(&TriePath(*path)),
                         Some(owner) => batch.delete::<tables::StorageNodes>(&StoragePath { owner, path: *path }),
@@ -72,16 +72,16 @@ pub(crate) fn put_trie(
             Vacated::Storage(owner) => {
                 for record in rocks.scan::<tables::StorageNodes>(owner.as_slice(), owner.as_slice()) {
                     let (key, _) = record?;
-                    if !commitment.has_node_at(trie, Some(*owner), &key.path)? {
+                    if !commitment.has_record_at(trie, Some(*owner), &key.path)? {
                         batch.delete::<tables::StorageNodes>(&key);
                     }
                 }
             }
         }
     }
-    unsaved(trie, |owner, path, rlp| match owner {
-        None => batch.put_encoded::<tables::AccountNodes>(&TriePath(*path), &rlp),
-        Some(owner) => batch.put_encoded::<tables::StorageNodes>(&StoragePath { owner, path: *path }, &rlp),
+    unsaved(trie, |owner, path, record| match owner {
+        None => batch.put_encoded::<tables::AccountNodes>(&TriePath(*path), &record),
+        Some(owner) => batch.put_encoded::<tables::StorageNodes>(&StoragePath { owner, path: *path }, &record),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::codec::{
 };
 
 /// Bumped whenever a table's meaning or encoding changes.
-pub(crate) const SCHEMA_VERSION: u64 = 2;
+pub(crate) const SCHEMA_VERSION: u64 = 3;
 
 /// How a table is read, which decides how RocksDB lays it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +91,10 @@ tables! {
     Epochs(Range): NumberHash => Bytes;
     /// The finality certificate of the block at a height; what it means is the chain's. Never changed or removed.
     Certificates(Range): BlockNumber => Bytes;
-    /// Node of the trie of accounts by its place, as RLP: the trie of the last check-point, whole, and nothing else. What
-    /// a parent embeds is not here again.
+    /// Node of the trie of accounts by its place: the trie of the last check-point, whole, and nothing else. A record is the
+    /// node's RLP, but with the leaves among its children in it whole; neither they nor what a parent embeds anyway are
+    /// here again.
     AccountNodes(Present): TriePath => Bytes;
-    /// Node of a storage trie by its place, as RLP, of the same check-point.
+    /// Node of a storage trie by its place, in the same form, of the same check-point.
     StorageNodes(Present): StoragePath => Bytes;
 }

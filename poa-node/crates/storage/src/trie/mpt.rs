@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::{
     node::{Link, Node},
-    proof::{Found, has_node_at, lookup, prove},
+    proof::{Found, has_record_at, lookup, prove},
     store::{NoNodes, NodeSource, NodeStore, Owner},
     update::{Target, Trace, Write, update},
 };
@@ -190,19 +190,19 @@ impl Commitment {
         Ok(AccountProof { address, account, storage_root, proof, storage })
     }
 
-    /// Whether the trie has a node with a hash of its own exactly there.
+    /// Whether the database has a record there once it has the trie.
     ///
     /// # Errors
     /// Where a node that is needed is not in the database; when the disk fails.
-    pub(crate) fn has_node_at(&self, trie: &StateTrie, owner: Owner, path: &Nibbles) -> Result<bool, StorageError> {
-        let Some(account) = owner else { return has_node_at(&self.store, None, trie.root(), path) };
+    pub(crate) fn has_record_at(&self, trie: &StateTrie, owner: Owner, path: &Nibbles) -> Result<bool, StorageError> {
+        let Some(account) = owner else { return has_record_at(&self.store, None, trie.root(), path) };
         let leaf = lookup(&self.store, None, trie.root(), &account)?;
         let storage = leaf.map(|leaf| storage_root(&leaf)).transpose()?.flatten();
-        has_node_at(&self.store, owner, storage.as_ref(), path)
+        has_record_at(&self.store, owner, storage.as_ref(), path)
     }
 }
 
-/// How many nodes with a hash of their own there are in the trie of accounts, and in all storage tries.
+/// How many records the database has of the trie of accounts, and of all storage tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Census {
     pub(crate) accounts: u64,
@@ -223,7 +223,7 @@ impl Commitment {
     }
 
     fn count(&self, link: &Link, owner: Owner, path: &Nibbles, census: &mut Census) -> Result<(), StorageError> {
-        if link.hash().is_some() {
+        if matches!(link, Link::Stored(_) | Link::Held(_)) {
             let place = if owner.is_some() { &mut census.storage } else { &mut census.accounts };
             *place += 1;
         }

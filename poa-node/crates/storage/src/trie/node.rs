@@ -45,8 +45,20 @@ pub(crate) enum Link {
     Stored(B256),
     /// By the hash of its RLP, which has 32 bytes or more; it is or was in memory.
     Held(Arc<Held>),
+    /// A leaf, by the hash of its RLP, which has 32 bytes or more. It comes and goes with its parent, in memory and in the
+    /// database, and is shared by every trie that has it.
+    Leaf(B256, Arc<Node>),
     /// Whole, where its RLP has fewer than 32 bytes.
     Inline(Arc<Node>),
+}
+
+/// How a node's children are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// By their hashes, where they are not embedded: what is hashed, and proven.
+    Named,
+    /// Leaves whole: what the database holds.
+    Record,
 }
 
 /// A node in memory, shared by every trie that has it. Its content is let go to save memory once the database has it.
@@ -97,13 +109,9 @@ impl Held {
 }
 
 impl Link {
-    /// Whether following it reads nothing from the database.
-    pub(crate) fn is_in_memory(&self) -> bool {
-        match self {
-            Self::Stored(_) => false,
-            Self::Held(held) => held.node().is_some(),
-            Self::Inline(_) => true,
-        }
+    /// Whether it is a node in memory for itself, which is not a part of its parent.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Self::Held(held) if held.node().is_some())
     }
 }
 
@@ -127,29 +135,50 @@ impl PartialEq for Link {
 impl Eq for Link {}
 
 impl Node {
-    /// About how many bytes of memory it takes, with what names it.
+    /// About how many bytes of memory it takes, with what names it and with those of its children that are parts of it.
     pub(crate) fn footprint(&self) -> usize {
-        let own = size_of::<Self>() + size_of::<Held>() + 48;
+        size_of::<Held>() + 32 + self.size()
+    }
+
+    /// [`Self::footprint`] without what names it.
+    fn size(&self) -> usize {
+        let own = size_of::<Self>() + 16;
         own + match self {
             Self::Leaf { value, .. } => value.len() + 16,
             Self::Extension { .. } => 0,
-            Self::Branch(_) => size_of::<Children>() + 16,
+            Self::Branch(children) => {
+                let parts = children.iter().map(|child| match child {
+                    Some(Link::Leaf(_, node) | Link::Inline(node)) => node.size(),
+                    _ => 0,
+                });
+                size_of::<Children>() + 16 + parts.sum::<usize>()
+            }
         }
     }
 
     /// The node's RLP.
     pub(crate) fn encode(&self) -> Vec<u8> {
+        self.encode_as(Form::Named)
+    }
+
+    /// What the database holds of it: its RLP, but with its children that are leaves whole, where they would be named by
+    /// their hashes.
+    pub(crate) fn to_record(&self) -> Vec<u8> {
+        self.encode_as(Form::Record)
+    }
+
+    fn encode_as(&self, form: Form) -> Vec<u8> {
         let mut out = Vec::with_capacity(match self {
             Self::Branch(_) => 544,
             Self::Leaf { value, .. } => value.len() + 48,
             Self::Extension { .. } => 80,
         });
-        self.encode_to(&mut out);
+        self.encode_to(form, &mut out);
         out
     }
 
-    fn encode_to(&self, out: &mut Vec<u8>) {
-        RlpHeader { list: true, payload_length: self.payload_length() }.encode(out);
+    fn encode_to(&self, form: Form, out: &mut Vec<u8>) {
+        RlpHeader { list: true, payload_length: self.payload_length(form) }.encode(out);
         match self {
             Self::Leaf { path, value, .. } => {
                 encode_path_leaf(path, true).as_slice().encode(out);
@@ -157,12 +186,12 @@ impl Node {
             }
             Self::Extension { path, child } => {
                 encode_path_leaf(path, false).as_slice().encode(out);
-                child.encode_to(out);
+                child.encode_to(form, out);
             }
             Self::Branch(children) => {
                 for child in children.iter() {
                     match child {
-                        Some(child) => child.encode_to(out),
+                        Some(child) => child.encode_to(form, out),
                         None => out.put_u8(EMPTY_STRING_CODE),
                     }
                 }
@@ -171,19 +200,24 @@ impl Node {
         }
     }
 
-    fn payload_length(&self) -> usize {
+    fn payload_length(&self, form: Form) -> usize {
         match self {
             Self::Leaf { path, value, .. } => {
                 encode_path_leaf(path, true).as_slice().length() + value.as_ref().length()
             }
-            Self::Extension { path, child } => encode_path_leaf(path, false).as_slice().length() + child.length(),
+            Self::Extension { path, child } => encode_path_leaf(path, false).as_slice().length() + child.length(form),
             Self::Branch(children) => {
-                children.iter().map(|child| child.as_ref().map_or(1, Link::length)).sum::<usize>() + 1
+                children.iter().map(|child| child.as_ref().map_or(1, |child| child.length(form))).sum::<usize>() + 1
             }
         }
     }
 
-    /// Reads what [`Self::encode`] wrote; `None` for anything else.
+    fn length(&self, form: Form) -> usize {
+        let payload_length = self.payload_length(form);
+        RlpHeader { list: true, payload_length }.length() + payload_length
+    }
+
+    /// Reads what [`Self::to_record`] wrote, or [`Self::encode`]; `None` for what neither could have written.
     pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let node = Self::decode_from(&mut bytes)?;
         bytes.is_empty().then_some(node)
@@ -195,12 +229,11 @@ impl Node {
         let second = take_item(&mut items)?;
         if items.is_empty() {
             let (path, leaf) = decode_path(first)?;
-            return Some(if leaf {
-                let value = RlpHeader::decode_bytes(&mut { second }, false).ok()?.into();
-                Self::Leaf { path, value, below: None }
+            return if leaf {
+                Self::leaf(path, second)
             } else {
-                Self::Extension { path, child: Link::decode(second)?? }
-            });
+                Some(Self::Extension { path, child: Link::decode(second)?? })
+            };
         }
         let mut children = Children::default();
         children[0] = Link::decode(first)?;
@@ -210,43 +243,54 @@ impl Node {
         }
         (items == [EMPTY_STRING_CODE]).then(|| Self::Branch(Box::new(children)))
     }
+
+    fn decode_leaf(mut bytes: &[u8]) -> Option<Self> {
+        let mut items = RlpHeader::decode_bytes(&mut bytes, true).ok()?;
+        let (path, leaf) = decode_path(take_item(&mut items)?)?;
+        let value = take_item(&mut items)?;
+        if leaf && items.is_empty() { Self::leaf(path, value) } else { None }
+    }
+
+    fn leaf(path: Nibbles, mut value: &[u8]) -> Option<Self> {
+        let value = RlpHeader::decode_bytes(&mut value, false).ok()?.into();
+        Some(Self::Leaf { path, value, below: None })
+    }
 }
 
 impl Link {
-    /// The link to a new node.
+    /// The link to a new child.
     pub(crate) fn to(node: Node, born: u64) -> Self {
         let rlp = node.encode();
-        if rlp.len() < 32 {
-            Self::Inline(Arc::new(node))
-        } else {
-            Self::Held(Arc::new(Held::new(keccak256(&rlp), node, born)))
+        match node {
+            node if rlp.len() < 32 => Self::Inline(Arc::new(node)),
+            leaf @ Node::Leaf { .. } => Self::Leaf(keccak256(&rlp), Arc::new(leaf)),
+            node => Self::Held(Arc::new(Held::new(keccak256(&rlp), node, born))),
         }
     }
 
     /// The node's hash; `None` where it is embedded.
     pub(crate) fn hash(&self) -> Option<B256> {
         match self {
-            Self::Stored(hash) => Some(*hash),
+            Self::Stored(hash) | Self::Leaf(hash, _) => Some(*hash),
             Self::Held(held) => Some(held.hash),
             Self::Inline(_) => None,
         }
     }
 
-    fn length(&self) -> usize {
+    fn length(&self, form: Form) -> usize {
         match self {
-            Self::Stored(_) | Self::Held(_) => 33,
-            Self::Inline(node) => {
-                let payload_length = node.payload_length();
-                RlpHeader { list: true, payload_length }.length() + payload_length
-            }
+            Self::Inline(node) => node.length(form),
+            Self::Leaf(_, leaf) if form == Form::Record => leaf.length(form),
+            Self::Stored(_) | Self::Held(_) | Self::Leaf(..) => 33,
         }
     }
 
-    fn encode_to(&self, out: &mut Vec<u8>) {
+    fn encode_to(&self, form: Form, out: &mut Vec<u8>) {
         match self {
-            Self::Stored(hash) => hash.encode(out),
+            Self::Inline(node) => node.encode_to(form, out),
+            Self::Leaf(_, leaf) if form == Form::Record => leaf.encode_to(form, out),
+            Self::Stored(hash) | Self::Leaf(hash, _) => hash.encode(out),
             Self::Held(held) => held.hash.encode(out),
-            Self::Inline(node) => node.encode_to(out),
         }
     }
 
@@ -259,6 +303,9 @@ impl Link {
             }
             [first, ..] if *first >= EMPTY_LIST_CODE && item.len() < 32 => {
                 Some(Some(Self::Inline(Arc::new(Node::decode(item)?))))
+            }
+            [first, ..] if *first >= EMPTY_LIST_CODE => {
+                Some(Some(Self::Leaf(keccak256(item), Arc::new(Node::decode_leaf(item)?))))
             }
             _ => None,
         }
@@ -316,6 +363,8 @@ mod tests {
     fn link() -> impl Strategy<Value = Link> {
         prop_oneof![
             any::<[u8; 32]>().prop_map(|hash| Link::Stored(hash.into())),
+            (nibbles(64), proptest::collection::vec(any::<u8>(), 32..120))
+                .prop_map(|(path, value)| Link::to(leaf(path, value), 0)),
             (nibbles(6), proptest::collection::vec(any::<u8>(), 1..8))
                 .prop_map(|(path, value)| Link::Inline(Arc::new(leaf(path, value)))),
         ]
@@ -333,7 +382,10 @@ mod tests {
     proptest! {
         #[test]
         fn nodes_round_trip(node in node()) {
-            prop_assert_eq!(Node::decode(&node.encode()), Some(node));
+            prop_assert_eq!(Node::decode(&node.encode()), Some(node.clone()));
+            let again = Node::decode(&node.to_record()).expect("a record");
+            prop_assert_eq!(again.encode(), node.encode());
+            prop_assert_eq!(&again, &node);
         }
 
         #[test]

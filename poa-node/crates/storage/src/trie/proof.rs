@@ -43,8 +43,9 @@ pub(crate) fn prove(
     Ok((value, proof))
 }
 
-/// Whether there is a node with a hash of its own exactly at `path`.
-pub(crate) fn has_node_at(
+/// Whether the database has a record for exactly `path` once it has the trie: for the root, and for every other node with a
+/// hash of its own that is no leaf.
+pub(crate) fn has_record_at(
     store: &NodeStore,
     owner: Owner,
     root: Option<&Link>,
@@ -54,7 +55,7 @@ pub(crate) fn has_node_at(
     let mut done = 0;
     while let Some(next) = link {
         if done == path.len() {
-            return Ok(next.hash().is_some());
+            return Ok(matches!(next, Link::Stored(_) | Link::Held(_)));
         }
         let node = store.load(&next, owner, || path.slice(..done))?;
         link = match &*node {

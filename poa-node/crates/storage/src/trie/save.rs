@@ -26,7 +26,7 @@ impl Unsaved {
     }
 }
 
-/// Shows every node that is not in the database with its place and RLP.
+/// Shows every node that is not in the database with its place and its record.
 ///
 /// # Errors
 /// [`StorageError::Corrupt`] for a node that was let go before it was saved, which would be a bug.
@@ -37,7 +37,7 @@ pub(crate) fn unsaved(
     let mut found = Unsaved::default();
     if let Some(Link::Held(root)) = trie.root() {
         visit(root, None, &Nibbles::new(), &mut |owner, path, held, node| {
-            show(owner, path, node.encode());
+            show(owner, path, node.to_record());
             found.0.push(Arc::clone(held));
         })?;
     }
@@ -70,22 +70,31 @@ fn visit(
     let node = held.node().ok_or_else(lost)?;
     each(owner, path, held, &node);
     match &*node {
-        Node::Leaf { path: rest, below: Some(below), .. } => {
-            visit(below, Some(owner_of(path, rest)), &Nibbles::new(), each)
-        }
-        Node::Leaf { .. } => Ok(()),
+        Node::Leaf { .. } => visit_below(path, &node, each),
         Node::Extension { path: rest, child: Link::Held(child) } => visit(child, owner, &path.join(rest), each),
         // An embedded node is too short to name another one by its hash.
         Node::Extension { .. } => Ok(()),
         Node::Branch(children) => {
             for (nibble, child) in (0u8..).zip(children.iter()) {
-                if let Some(Link::Held(child)) = child {
-                    let mut path = *path;
-                    path.push(nibble);
-                    visit(child, owner, &path, each)?;
+                let mut path = *path;
+                path.push(nibble);
+                match child {
+                    Some(Link::Held(child)) => visit(child, owner, &path, each)?,
+                    Some(Link::Leaf(_, leaf)) => visit_below(&path, leaf, each)?,
+                    _ => {}
                 }
             }
             Ok(())
         }
     }
+}
+
+/// Visits the storage trie of an account's leaf.
+fn visit_below(
+    path: &Nibbles,
+    leaf: &Node,
+    each: &mut impl FnMut(Owner, &Nibbles, &Arc<Held>, &Node),
+) -> Result<(), StorageError> {
+    let Node::Leaf { path: rest, below: Some(below), .. } = leaf else { return Ok(()) };
+    visit(below, Some(owner_of(path, rest)), &Nibbles::new(), each)
 }

@@ -50,10 +50,14 @@ fn each_below(node: &Node, mut each: impl FnMut(&Arc<Held>)) {
         Node::Leaf { below, .. } => below.iter().for_each(each),
         Node::Extension { child: Link::Held(child), .. } => each(child),
         Node::Extension { .. } => {}
-        Node::Branch(children) => children.iter().for_each(|child| {
-            if let Some(Link::Held(child)) = child {
-                each(child);
+        Node::Branch(children) => children.iter().for_each(|child| match child {
+            Some(Link::Held(child)) => each(child),
+            Some(Link::Leaf(_, leaf)) => {
+                if let Node::Leaf { below: Some(below), .. } = &**leaf {
+                    each(below);
+                }
             }
+            _ => {}
         }),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) type Owner = Option<B256>;
 
 /// Holds the bytes of nodes by their place: the database, or a map.
 pub(crate) trait NodeSource: Send + Sync {
-    /// The RLP of the node at this path, or `None` where there is none.
+    /// The record of the node at this path ([`Node::to_record`]), or `None` where there is none.
     ///
     /// # Errors
     /// When the disk fails.
@@ -41,8 +41,8 @@ impl NodeSource for NoNodes {
 /// Locks taken per cache: rayon's workers read at once.
 const SHARDS: usize = 16;
 /// Decoded nodes kept, in all shards together, so that looking an account up and then writing it reads it once; a branch
-/// takes about 700 bytes, a leaf 200.
-const CACHED_NODES: usize = 8_192;
+/// takes about a kilobyte, with leaves two or three.
+const CACHED_NODES: usize = 4_096;
 
 /// Reads nodes, remembering the last ones read. A node's hash names its content for ever, so an entry is never stale.
 pub(crate) struct NodeStore {
@@ -74,7 +74,7 @@ impl NodeStore {
         path: impl FnOnce() -> Nibbles,
     ) -> Result<Arc<Node>, StorageError> {
         let hash = match link {
-            Link::Inline(node) => return Ok(Arc::clone(node)),
+            Link::Inline(node) | Link::Leaf(_, node) => return Ok(Arc::clone(node)),
             Link::Held(held) => match held.node() {
                 Some(node) => return Ok(node),
                 None => held.hash(),
@@ -90,15 +90,15 @@ impl NodeStore {
             Some(owner) => format!("{owner}/{}", hex::encode(path.to_vec())),
             None => hex::encode(path.to_vec()),
         };
-        let rlp = self.source.node(owner, &path)?;
-        let rlp = rlp.ok_or_else(|| StorageError::MissingNode { table, path: place(), hash })?;
-        let found = keccak256(&rlp);
+        let record = self.source.node(owner, &path)?;
+        let record = record.ok_or_else(|| StorageError::MissingNode { table, path: place(), hash })?;
+        let node = Node::decode(&record)
+            .ok_or_else(|| StorageError::corrupt(table, format!("malformed node at {}, not {hash}", place())))?;
+        let found = keccak256(node.encode());
         if found != hash {
             let what = format!("node at {} has hash {found}, its parent says {hash}", place());
             return Err(StorageError::corrupt(table, what));
         }
-        let node = Node::decode(&rlp)
-            .ok_or_else(|| StorageError::corrupt(table, format!("malformed node {hash} at {}", place())))?;
         let node = Arc::new(node);
         self.shard(hash).put(hash, Arc::clone(&node));
         Ok(node)

@@ -12,7 +12,8 @@ use proptest::prelude::*;
 
 use super::{
     NodeSource, Owner, StateTrie, Unsaved,
-    proof::{has_node_at, prove},
+    node::Node,
+    proof::{has_record_at, prove},
     shrink,
     store::NodeStore,
     unsaved,
@@ -44,7 +45,7 @@ impl Table {
     /// Makes the table hold `trie`, whose place of nodes is that of the one it holds but for `vacated`.
     fn save(&self, trie: &StateTrie, vacated: &[Nibbles]) {
         for path in vacated {
-            if !has_node_at(&self.store(), None, trie.root(), path).unwrap() {
+            if !has_record_at(&self.store(), None, trie.root(), path).unwrap() {
                 self.0.lock().unwrap().remove(&path.to_vec());
             }
         }
@@ -267,10 +268,13 @@ fn a_missing_and_a_wrong_node_are_named_with_table_and_place() {
     let look = || prove(&table.store(), None, reopened.root(), &key(1)).map(|_| ()).unwrap_err();
 
     let place = vec![0; 63];
-    let below = table.0.lock().unwrap().insert(place.clone(), Bytes::from_static(b"another")).expect("a branch");
+    let another = Node::Leaf { path: Nibbles::from_nibbles([1]), value: [1; 40].into(), below: None };
+    let another = another.to_record().into();
+    let below = table.0.lock().unwrap().insert(place.clone(), another).expect("a branch");
     let said = look().to_string();
     assert!(said.contains("AccountNodes") && said.contains(&"00".repeat(63)), "{said}");
     table.0.lock().unwrap().remove(&place);
     let StorageError::MissingNode { table: name, path, hash } = look() else { panic!("another error") };
-    assert_eq!((name, path, hash), ("AccountNodes", "00".repeat(63), alloy::primitives::keccak256(below)));
+    let below = Node::decode(&below).expect("a record");
+    assert_eq!((name, path, hash), ("AccountNodes", "00".repeat(63), alloy::primitives::keccak256(below.encode())));
 }

@@ -51,7 +51,7 @@ impl Target<'_> {
 /// What an update did besides making a new root.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
-    /// Every path at which there was a node with a hash of its own and is none now, perhaps with some at which there was
+    /// Every path at which there was a node with a record of its own and is none now, perhaps with some at which there was
     /// none, or is one still.
     pub(crate) vacated: Vec<Nibbles>,
     /// Memory of the new nodes, in bytes.
@@ -131,17 +131,19 @@ fn apply(
     };
     // All keys here share the nibbles above this place.
     let path = || nibbles(&writes[0].key).slice(..depth);
-    let is_in_memory = link.is_in_memory();
+    let is_held = link.is_held();
     let old = target.load(link, path)?;
     let outcome = match &*old {
         Node::Leaf { path, value, below } => apply_to_leaf(target, (path, value, below.as_ref()), depth, writes, trace),
         Node::Extension { path, child } => apply_to_extension(target, path, child, depth, writes, trace)?,
         Node::Branch(children) => apply_to_branch(target, children, depth, writes, trace)?,
     };
-    if matches!(outcome, Outcome::Gone) {
+    // A leaf is in its parent's record, but for the root.
+    let had_record = depth == 0 || !matches!(*old, Node::Leaf { .. });
+    if had_record && matches!(outcome, Outcome::Gone | Outcome::New(Node::Leaf { .. })) {
         trace.vacated.push(path());
     }
-    if is_in_memory && !matches!(outcome, Outcome::Same) {
+    if is_held && !matches!(outcome, Outcome::Same) {
         trace.replaced += old.footprint();
     }
     Ok(outcome)
@@ -315,7 +317,7 @@ fn assemble(
 /// `node`, reached from `at` by `path`, as a node at `at`: merged into a leaf or an extension, as a new extension above a
 /// branch.
 fn prepend(target: &Target<'_>, at: &Nibbles, path: &Nibbles, node: Node, trace: &mut Trace) -> Node {
-    if !matches!(node, Node::Branch(_)) {
+    if matches!(node, Node::Extension { .. }) {
         trace.vacated.push(at.join(path));
     }
     match node {
@@ -351,9 +353,12 @@ fn build(target: &Target<'_>, depth: usize, entries: &[Entry<'_>], trace: &mut T
 
 /// Makes a node somebody's child, at `path`.
 fn place(target: &Target<'_>, node: Node, path: impl FnOnce() -> Nibbles, trace: &mut Trace) -> Link {
-    trace.created += node.footprint();
+    let (footprint, is_leaf) = (node.footprint(), matches!(node, Node::Leaf { .. }));
     let link = Link::to(node, target.born);
-    if matches!(link, Link::Inline(_)) {
+    if matches!(link, Link::Held(_)) {
+        trace.created += footprint;
+    }
+    if matches!(link, Link::Inline(_)) && !is_leaf {
         trace.vacated.push(path());
     }
     link
