@@ -109,7 +109,7 @@ pub(crate) fn read_checkpoint(rocks: &Rocks, tip: Tip, floor: BlockNumber) -> Re
 pub(crate) fn catch_up(core: &Arc<Core>, checkpoint: Tip, tip: Tip) -> Result<Grown, StorageError> {
     let start = StateTrie::stored(core.header_root(checkpoint.hash)?);
     if checkpoint == tip {
-        return Ok(Grown { trie: start, vacated: Vec::new(), created: 0, replaced: 0 });
+        return Ok(Grown { trie: start, ..Grown::default() });
     }
     let unwinds = *core.unwinds();
     let grown = core.moved(&start, (checkpoint.number, tip.number), tip, unwinds)?;

@@ -10,6 +10,7 @@ use crate::{
     codec::{AddressAt, Changed, Key, Slot, SlotAt},
     rocks::{Batch, Rocks},
     tables,
+    trie::Before,
 };
 
 /// The flat tables as some writes, not made yet, will leave them. Blocks are put on or taken off one after another; each
@@ -36,31 +37,36 @@ impl<'a> FlatBatch<'a> {
         put_code(changes, batch);
     }
 
-    /// Puts one block's changes on, recording in history what was before.
+    /// Puts one block's changes on, recording in history what was before: `before` says it of every account they list.
     pub(crate) fn apply(
         &mut self,
         block: BlockNumber,
         changes: &StateChanges,
+        before: &HashMap<Address, Before>,
         batch: &mut Batch<'_>,
     ) -> Result<(), StorageError> {
         let mut changed = Changed::default();
         for (address, change) in &changes.accounts {
-            let before = self.account(*address)?;
-            if before != change.account {
-                batch.put::<tables::AccountHistory>(&AddressAt { key: *address, block }, &before);
+            let before = before.get(address).ok_or_else(|| {
+                StorageError::corrupt("Accounts", format!("block {block} wrote {address}, its trie does not know it"))
+            })?;
+            if before.account != change.account {
+                batch.put::<tables::AccountHistory>(&AddressAt { key: *address, block }, &before.account);
                 changed.accounts.push(*address);
                 self.accounts.insert(*address, change.account);
             }
             let mut writes: BTreeMap<U256, U256> = BTreeMap::new();
+            let mut gone = HashMap::default();
             if change.storage_wiped || change.account.is_none() {
-                writes.extend(self.slots_of(*address)?.into_keys().map(|slot| (slot, U256::ZERO)));
+                gone = self.slots_of(*address)?;
+                writes.extend(gone.keys().map(|slot| (*slot, U256::ZERO)));
             }
             if change.account.is_some() {
                 writes.extend(&change.storage);
             }
             for (slot, value) in writes {
                 let key = Slot { address: *address, slot };
-                let before = self.slot(key)?;
+                let before = before.slots.get(&slot).or_else(|| gone.get(&slot)).copied().unwrap_or_default();
                 if before != value {
                     batch.put::<tables::SlotHistory>(&SlotAt { key, block }, &before);
                     changed.slots.push(key);
@@ -129,17 +135,6 @@ impl<'a> FlatBatch<'a> {
                     batch.put::<tables::Slots>(&key, &value);
                 }
             }
-        }
-    }
-
-    fn account(&self, address: Address) -> Result<Option<Account>, StorageError> {
-        self.accounts.get(&address).map_or_else(|| self.rocks.get::<tables::Accounts>(&address), |held| Ok(*held))
-    }
-
-    fn slot(&self, key: Slot) -> Result<U256, StorageError> {
-        match self.slots.get(&key.address).and_then(|slots| slots.get(&key.slot)) {
-            Some(value) => Ok(*value),
-            None => Ok(self.rocks.get::<tables::Slots>(&key)?.unwrap_or_default()),
         }
     }
 

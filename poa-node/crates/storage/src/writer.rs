@@ -151,10 +151,12 @@ impl Writer {
             if core.overlay().block(block.hash()).is_none() {
                 return Err(StorageError::MissingState { block: block.hash() });
             }
-            // Every layer that goes has its trie, and so says what became vacant.
+            // Every layer that goes has its trie, and so says what became vacant, and what was before.
             core.on_trie(block.hash(), |_| Ok(()))?;
+            let nodes = core.overlay().nodes(block.hash()).cloned().unwrap_or_default();
+            let grown = nodes.get().ok_or(StorageError::MissingState { block: block.hash() })?;
             tip = Tip { number: header.number, hash: block.hash() };
-            flat.apply(tip.number, block.changes(), &mut batch)?;
+            flat.apply(tip.number, block.changes(), &grown.grown.before, &mut batch)?;
             let outcome = (block.senders(), block.receipts());
             put_canonical(&mut batch, &mut index, tip, block.sealed().block(), outcome)?;
         }

@@ -20,7 +20,7 @@ mod update;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use mpt::{Census, Commitment, Grown, StateTrie, Vacated, genesis_root_of, root_of};
+pub(crate) use mpt::{Before, Census, Commitment, Grown, StateTrie, Vacated, genesis_root_of, root_of};
 pub(crate) use save::{Unsaved, unsaved, unsaved_bytes};
 pub(crate) use shrink::shrink;
 pub(crate) use store::{NodeSource, Owner};

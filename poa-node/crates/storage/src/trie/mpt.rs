@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use alloy::{
-    primitives::{Address, B256, U256, keccak256},
+    primitives::{Address, B256, U256, keccak256, map::HashMap},
     rlp::{self, Decodable},
 };
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
-use aurum_types::{AccountChange, StateChanges};
+use aurum_types::{Account, AccountChange, StateChanges};
 use rayon::prelude::*;
 
 use super::{
@@ -60,17 +60,36 @@ pub(crate) enum Vacated {
     Storage(B256),
 }
 
+/// An account that a block wrote, as it was before.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    /// The account, where there was one.
+    pub(crate) account: Option<Account>,
+    /// Of the slots written those that were not zero. Empty where the block wiped the account's storage.
+    pub(crate) slots: HashMap<U256, U256>,
+}
+
 /// What a block's changes made of a trie.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Grown {
     /// The trie after them.
     pub(crate) trie: StateTrie,
+    /// Every account they list, as it was.
+    pub(crate) before: HashMap<Address, Before>,
     /// Every place at which the trie before had a node of its own and this one has none, perhaps with others.
     pub(crate) vacated: Vec<Vacated>,
     /// Memory of the new nodes, in bytes.
     pub(crate) created: usize,
     /// Memory of the nodes that were in memory and that it has not, in bytes, as far as that is known.
     pub(crate) replaced: usize,
+}
+
+impl Grown {
+    fn add(&mut self, trace: Trace, owner: Owner) {
+        self.vacated.extend(trace.vacated.into_iter().map(|path| Vacated::Path(owner, path)));
+        self.created += trace.created;
+        self.replaced += trace.replaced;
+    }
 }
 
 /// The state commitment of every Ethereum header (yellow paper, appendix D), updated in place of rebuilt: a block costs
@@ -84,7 +103,8 @@ pub(crate) struct Commitment {
 /// An account's part of an update.
 struct AccountPart {
     write: Write,
-    vacated: Vec<Vacated>,
+    before: Before,
+    storage_gone: bool,
     trace: Trace,
 }
 
@@ -107,19 +127,21 @@ impl Commitment {
             .with_min_len(ACCOUNTS_PER_TASK)
             .map(|(address, change)| self.account_part(parent, address, change, born))
             .collect::<Result<Vec<_>, _>>()?;
-        let (mut vacated, mut trace) = (Vec::new(), Trace::default());
+        let mut grown = Grown::default();
         let mut writes = Vec::with_capacity(parts.len());
-        for AccountPart { write, vacated: mut gone, trace: part } in parts {
+        for ((address, _), AccountPart { write, before, storage_gone, trace }) in accounts.into_iter().zip(parts) {
+            let owner = write.key;
+            grown.vacated.extend(storage_gone.then_some(Vacated::Storage(owner)));
+            grown.add(trace, Some(owner));
+            grown.before.insert(*address, before);
             writes.push(write);
-            vacated.append(&mut gone);
-            trace.add(part);
         }
         writes.sort_unstable_by_key(|write| write.key);
         let target = Target { store: &self.store, owner: None, born };
-        let root = update(&target, parent.root(), &writes, &mut trace)?;
-        vacated.extend(trace.vacated.into_iter().map(|path| Vacated::Path(None, path)));
-        let Trace { created, replaced, .. } = trace;
-        Ok(Grown { trie: StateTrie { root }, vacated, created, replaced })
+        let mut trace = Trace::default();
+        grown.trie = StateTrie { root: update(&target, parent.root(), &writes, &mut trace)? };
+        grown.add(trace, None);
+        Ok(grown)
     }
 
     /// The account's new leaf, after its storage trie was brought up to date.
@@ -131,22 +153,31 @@ impl Commitment {
         born: u64,
     ) -> Result<AccountPart, StorageError> {
         let key = keccak256(address);
-        let old = lookup(&self.store, None, parent.root(), &key)?;
-        let mut storage = old.map(|found| storage_root(&found)).transpose()?.flatten();
         let mut part = AccountPart {
             write: Write { key, value: None, below: None },
-            vacated: Vec::new(),
+            before: Before::default(),
+            storage_gone: false,
             trace: Trace::default(),
         };
-        if (change.storage_wiped || change.account.is_none()) && storage.take().is_some() {
-            part.vacated.push(Vacated::Storage(key));
+        let mut storage = None;
+        if let Some(old) = lookup(&self.store, None, parent.root(), &key)? {
+            part.before.account = Some(account_of(&decode_account(&old.value)?));
+            storage = storage_root(&old)?;
+        }
+        if change.storage_wiped || change.account.is_none() {
+            part.storage_gone = storage.take().is_some();
         }
         let Some(account) = change.account else { return Ok(part) };
         if !change.storage.is_empty() {
             let target = Target { store: &self.store, owner: Some(key), born };
-            storage = update(&target, storage.as_ref(), &slot_writes(change), &mut part.trace)?;
-            let vacated = std::mem::take(&mut part.trace.vacated);
-            part.vacated.extend(vacated.into_iter().map(|path| Vacated::Path(Some(key), path)));
+            let (slots, writes) = slot_writes(change);
+            storage = update(&target, storage.as_ref(), &writes, &mut part.trace)?;
+            let mut written = writes.iter().zip(slots);
+            for (key, value) in std::mem::take(&mut part.trace.before) {
+                if let Some((_, slot)) = written.find(|(write, _)| write.key == key) {
+                    part.before.slots.insert(slot, decode_slot(&value)?);
+                }
+            }
         }
         let storage_hash = storage.as_ref().and_then(Link::hash).unwrap_or(EMPTY_ROOT_HASH);
         let leaf = TrieAccount::new(account.nonce, account.balance, storage_hash, account.code_hash);
@@ -182,11 +213,7 @@ impl Commitment {
             })
             .collect::<Result<_, StorageError>>()?;
         let storage_root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        let account = account.map(|account| aurum_types::Account {
-            nonce: account.nonce,
-            balance: account.balance,
-            code_hash: account.code_hash,
-        });
+        let account = account.as_ref().map(account_of);
         Ok(AccountProof { address, account, storage_root, proof, storage })
     }
 
@@ -251,18 +278,19 @@ fn storage_root(leaf: &Found) -> Result<Option<Link>, StorageError> {
     Ok((root != EMPTY_ROOT_HASH).then_some(Link::Stored(root)))
 }
 
-fn slot_writes(change: &AccountChange) -> Vec<Write> {
-    let mut writes: Vec<_> = change
-        .storage
-        .iter()
-        .map(|(slot, value)| Write {
-            key: keccak256(slot.to_be_bytes::<32>()),
-            value: (!value.is_zero()).then(|| rlp::encode(value)),
-            below: None,
-        })
-        .collect();
-    writes.sort_unstable_by_key(|write| write.key);
-    writes
+/// The slots that a block wrote, and what it wrote, in the order of their hashes.
+fn slot_writes(change: &AccountChange) -> (Vec<U256>, Vec<Write>) {
+    let write = |(slot, value): (&U256, &U256)| {
+        let key = keccak256(slot.to_be_bytes::<32>());
+        (*slot, Write { key, value: (!value.is_zero()).then(|| rlp::encode(value)), below: None })
+    };
+    let mut writes: Vec<_> = change.storage.iter().map(write).collect();
+    writes.sort_unstable_by_key(|(_, write)| write.key);
+    writes.into_iter().unzip()
+}
+
+fn account_of(leaf: &TrieAccount) -> Account {
+    Account { nonce: leaf.nonce, balance: leaf.balance, code_hash: leaf.code_hash }
 }
 
 fn decode_account(mut leaf: &[u8]) -> Result<TrieAccount, StorageError> {

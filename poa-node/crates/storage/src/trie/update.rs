@@ -54,6 +54,8 @@ pub(crate) struct Trace {
     /// Every path at which there was a node with a record of its own and is none now, perhaps with some at which there was
     /// none, or is one still.
     pub(crate) vacated: Vec<Nibbles>,
+    /// What stood under the keys written where something did, in the keys' order.
+    pub(crate) before: Vec<(B256, Box<[u8]>)>,
     /// Memory of the new nodes, in bytes.
     pub(crate) created: usize,
     /// Memory of the nodes that were in memory and are not in the new trie, in bytes; those of a storage that was wiped,
@@ -64,6 +66,7 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn add(&mut self, mut other: Self) {
         self.vacated.append(&mut other.vacated);
+        self.before.append(&mut other.before);
         self.created += other.created;
         self.replaced += other.replaced;
     }
@@ -160,9 +163,12 @@ fn apply_to_leaf(
     // All keys below this place share the nibbles above it.
     nibbles(&writes[0].key).slice(..depth).join(path).pack_to(&mut key[..]);
     let mut entries: Vec<_> = writes.iter().filter_map(entry).collect();
-    if let Err(place) = writes.binary_search_by_key(&key, |write| write.key) {
-        let before = writes[..place].iter().filter(|write| write.value.is_some()).count();
-        entries.insert(before, Entry { key: &key, value, below });
+    match writes.binary_search_by_key(&key, |write| write.key) {
+        Ok(_) => trace.before.push((key, value.into())),
+        Err(place) => {
+            let smaller = writes[..place].iter().filter(|write| write.value.is_some()).count();
+            entries.insert(smaller, Entry { key: &key, value, below });
+        }
     }
     match entries.as_slice() {
         [] => Outcome::Gone,
