@@ -52,7 +52,7 @@ pub struct Options {
 impl Default for Options {
     /// The trie of a million slots fits into the memory granted; small states take what they need.
     fn default() -> Self {
-        Self { history: History::Archive, trie_memory: 512 << 20, checkpoint_bytes: 32 << 20, checkpoint_blocks: 1024 }
+        Self { history: History::Archive, trie_memory: 512 << 20, checkpoint_bytes: 128 << 20, checkpoint_blocks: 1024 }
     }
 }
 

@@ -15,7 +15,7 @@ use aurum_types::{BlockNumber, CommittedBlock, StateChanges};
 
 use crate::{
     StorageError, Tip, TrieNodes,
-    trie::{Grown, StateTrie, Vacated},
+    trie::{Grown, StateTrie, TrieMemory, Vacated},
 };
 
 /// Most blocks merged into one map.
@@ -54,8 +54,8 @@ pub(crate) struct TipTrie {
     pub(crate) vacated: Vec<Vacated>,
     /// Memory of the nodes made for it since this was last set to zero, in bytes.
     pub(crate) created: usize,
-    /// About the memory of its nodes, in bytes, from what the last look at them found and what was made and replaced since.
-    pub(crate) held: usize,
+    /// The memory of its nodes.
+    pub(crate) memory: TrieMemory,
     /// Height of the check-point.
     pub(crate) saved: BlockNumber,
 }
@@ -66,7 +66,7 @@ impl TipTrie {
         self.trie = grown.trie.clone();
         self.vacated.extend_from_slice(&grown.vacated);
         self.created += grown.created;
-        self.held = (self.held + grown.created).saturating_sub(grown.replaced);
+        self.memory.grow(grown);
     }
 }
 

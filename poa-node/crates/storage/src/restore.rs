@@ -14,7 +14,7 @@ use crate::{
     flat::FlatBatch,
     rocks::Batch,
     tables,
-    trie::{StateTrie, shrink},
+    trie::{StateTrie, TrieMemory},
     tx_index::TxIndexBatch,
     writer::put_canonical,
 };
@@ -39,11 +39,10 @@ pub struct RestoredBlock {
 pub struct Restore {
     core: Arc<Core>,
     trie: StateTrie,
-    /// Memory of the nodes made since some were last let go, in bytes.
-    created: usize,
+    memory: TrieMemory,
 }
 
-/// Bytes of memory for the nodes of the trie being filled.
+/// Bytes of memory granted to the nodes of the trie being filled.
 const TRIE_MEMORY: usize = 64 << 20;
 
 impl Restore {
@@ -57,7 +56,7 @@ impl Restore {
         if used {
             return Err(StorageError::NotEmpty { path: path.to_owned() });
         }
-        Ok(Self { core, trie: StateTrie::default(), created: 0 })
+        Ok(Self { core, trie: StateTrie::default(), memory: TrieMemory::default() })
     }
 
     /// The root of the state so far.
@@ -89,12 +88,9 @@ impl Restore {
         let unsaved = put_trie(&self.core.rocks, &self.core.commitment, &grown.trie, &grown.vacated, &mut batch)?;
         batch.write()?;
         unsaved.set_saved();
+        self.memory.grow(&grown);
         self.trie = grown.trie;
-        self.created += grown.created;
-        if self.created > TRIE_MEMORY / 2 {
-            shrink(&self.trie, TRIE_MEMORY / 2);
-            self.created = 0;
-        }
+        self.memory.keep_within(&self.trie, TRIE_MEMORY);
         Ok(self.root())
     }
 

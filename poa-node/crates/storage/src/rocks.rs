@@ -38,7 +38,7 @@ const STATE_FILE_BYTES: u64 = 64 << 20;
 /// The part of a write buffer that is a filter of its keys: most reads are for keys that were not written lately.
 const BUFFER_FILTER: f64 = 0.1;
 /// The log is cut when it grows past this, by flushing the tables that hold it up.
-const LOG_BYTES: u64 = 64 << 20;
+const LOG_BYTES: u64 = 256 << 20;
 
 /// An open database.
 pub(crate) struct Rocks {
@@ -284,8 +284,6 @@ fn table_options(shape: Shape, cache: &Cache) -> Options {
         Shape::Present => {
             tune_for_single_keys(&mut options, &mut blocks);
             options.set_optimize_filters_for_hits(true);
-            // Hashes do not get shorter.
-            options.set_compression_type(DBCompressionType::None);
         }
         Shape::Range => {
             cache_metadata(&mut blocks);
@@ -304,6 +302,8 @@ fn table_options(shape: Shape, cache: &Cache) -> Options {
 
 /// Filters and indices are in memory with the open file: every block reads such tables, all over.
 fn tune_for_single_keys(options: &mut Options, blocks: &mut BlockBasedOptions) {
+    // Hashes do not get shorter.
+    options.set_compression_type(DBCompressionType::None);
     blocks.set_bloom_filter(10.0, false);
     options.set_memtable_prefix_bloom_ratio(BUFFER_FILTER);
     options.set_memtable_whole_key_filtering(true);

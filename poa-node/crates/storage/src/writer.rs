@@ -16,7 +16,7 @@ use crate::{
     overlay::{Overlay, TipTrie},
     rocks::Batch,
     tables,
-    trie::{StateTrie, shrink, unsaved_bytes},
+    trie::{StateTrie, unsaved_bytes},
     tx_index::TxIndexBatch,
 };
 
@@ -207,7 +207,7 @@ impl Writer {
     /// When the disk fails.
     pub fn checkpoint(&mut self) -> Result<(), StorageError> {
         let core = &self.core;
-        let (tip, TipTrie { trie, vacated, held, .. }) = {
+        let (tip, TipTrie { trie, vacated, mut memory, .. }) = {
             let overlay = core.overlay();
             (overlay.tip().ok_or(StorageError::NoGenesis)?, overlay.trie().clone())
         };
@@ -221,21 +221,10 @@ impl Writer {
         let stale = core.overlay_mut().saved(tip);
         drop(saving);
         drop(stale);
-        let kept = self.keep_within_memory(&trie, held);
-        tracing::debug!(number = tip.number, nodes, kept, "state trie saved");
+        memory.keep_within(&trie, self.options.trie_memory);
+        core.overlay_mut().trie_mut().memory = memory;
+        tracing::debug!(number = tip.number, nodes, ?memory, "state trie saved");
         Ok(())
-    }
-
-    /// Lets nodes of the tip's trie go where they may take more memory than is granted. Looking at all of them takes long,
-    /// so a quarter goes at once. Returns about how many bytes remain.
-    fn keep_within_memory(&self, trie: &StateTrie, held: usize) -> usize {
-        let granted = self.options.trie_memory;
-        if held <= granted {
-            return held;
-        }
-        let kept = shrink(trie, granted - granted / 4);
-        self.core.overlay_mut().trie_mut().held = kept;
-        kept
     }
 
     /// Deletes the history that is no longer kept, and announces it first.

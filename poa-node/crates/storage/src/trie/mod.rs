@@ -22,5 +22,5 @@ mod tests;
 
 pub(crate) use mpt::{Before, Census, Commitment, Grown, StateTrie, Vacated, genesis_root_of, root_of};
 pub(crate) use save::{Unsaved, unsaved, unsaved_bytes};
-pub(crate) use shrink::shrink;
+pub(crate) use shrink::TrieMemory;
 pub(crate) use store::{NodeSource, Owner};

@@ -3,9 +3,29 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    mpt::StateTrie,
+    mpt::{Grown, StateTrie},
     node::{Held, Link, Node},
 };
+
+/// About how many bytes of memory the nodes of a trie take, from what the last look at them found and what was made and
+/// replaced since.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TrieMemory(usize);
+
+impl TrieMemory {
+    /// The trie grew.
+    pub(crate) fn grow(&mut self, grown: &Grown) {
+        self.0 = (self.0 + grown.created).saturating_sub(grown.replaced);
+    }
+
+    /// Lets nodes of `trie`, whose memory this is, go where they may take more than `granted`. Looking at all of them takes
+    /// long, so a quarter goes at once.
+    pub(crate) fn keep_within(&mut self, trie: &StateTrie, granted: usize) {
+        if self.0 > granted {
+            self.0 = shrink(trie, granted - granted / 4);
+        }
+    }
+}
 
 /// Lets nodes go until those that remain take about `budget` bytes: those not saved, the root, and of the rest what was
 /// written last. A node is never younger than one above it, so what goes are whole subtries. Returns about how many bytes

@@ -14,7 +14,7 @@ use super::{
     NodeSource, Owner, StateTrie, Unsaved,
     node::Node,
     proof::{has_record_at, prove},
-    shrink,
+    shrink::shrink,
     store::NodeStore,
     unsaved,
     update::{Target, Trace, Write, update},
