@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 pub use crate::accepted::Accepted;
 use crate::{
     commands::{
-        self, Answer, chain::ChainCommand, export::Export, import::Import, snapshot::SnapshotCommand,
+        self, Answer, Folder, chain::ChainCommand, export::Export, import::Import, snapshot::SnapshotCommand,
         verify_certificate::VerifyCertificate,
     },
     config::{Config, ConfigError, Options},
@@ -55,6 +55,8 @@ pub enum Command {
     /// The state at a final block as a file: make one, check one, start a node from one
     #[command(subcommand)]
     Snapshot(SnapshotCommand),
+    /// Merge the database's files: they take the least room then and are read fastest
+    Compact(Box<Folder>),
     /// Verify a finality certificate against the chain spec alone (offline, JSON)
     VerifyCertificate(VerifyCertificate),
 }
@@ -145,6 +147,7 @@ impl Args {
             Some(Command::Export(Export::Blocks(args))) => commands::export::blocks(*args, options, config),
             Some(Command::Import(args)) => commands::import::import(*args, options, config),
             Some(Command::Snapshot(command)) => command.run(options, config),
+            Some(Command::Compact(folder)) => commands::compact::compact(*folder, options, config),
             Some(Command::VerifyCertificate(command)) => command.run(options.chain),
         };
         Ok(commands::finish(result))

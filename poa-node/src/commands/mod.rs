@@ -7,6 +7,7 @@
 
 pub mod block_file;
 pub mod chain;
+pub mod compact;
 pub mod export;
 pub mod import;
 pub mod json;

@@ -132,6 +132,7 @@ fn blocks_and_state_move_to_other_folders() {
     assert!(!network.path("none.rlp").exists(), "a file that could not be written whole is not there");
 
     importing(&network, latest);
+    compacting(&network);
     snapshots(&network, latest);
 }
 
@@ -179,12 +180,27 @@ fn importing(network: &Network, latest: u64) {
     // While a node runs its folder is its own.
     let mut node = network.node("b", &[]);
     node.until("start", |log| log.contains("ready"));
-    for args in [&["import", "blocks.rlp"][..], &["export", "blocks", "x.rlp"], &["snapshot", "create", "x.snap"]] {
+    let commands: [&[_]; 4] =
+        [&["import", "blocks.rlp"], &["export", "blocks", "x.rlp"], &["snapshot", "create", "x.snap"], &["compact"]];
+    for args in commands {
         let (report, success) = network.run("b", args);
         let error = report["error"].as_str().unwrap();
         assert!(!success && error.contains("in use"), "{args:?}: {error}");
     }
     node.stop();
+}
+
+fn compacting(network: &Network) {
+    let (report, success) = network.run("b", &["compact"]);
+    assert!(success, "{report}");
+    let (before, after) = (report["before"].as_u64().unwrap(), report["after"].as_u64().unwrap());
+    assert!(before > 0 && after > 0, "{report}");
+    network.run("b", &["export", "blocks", "compacted.rlp"]);
+    let blocks = |name| fs::read(network.path(name)).unwrap();
+    assert!(blocks("compacted.rlp") == blocks("blocks.rlp"), "the chain is the same");
+    let (report, success) = network.run("nowhere", &["compact"]);
+    assert!(!success && report["error"].as_str().unwrap().contains("no chain"), "{report}");
+    assert!(!network.path("nowhere").exists(), "compacting makes nothing");
 }
 
 fn snapshots(network: &Network, latest: u64) {
