@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{
-    folders::{DATABASE, copy, database_of},
+    folders::{DATABASE, copy, database_of, node_args, settle},
     network::{Network, Shape, offer},
 };
 use crate::{
@@ -45,6 +45,7 @@ impl ChainFile {
         let filled_at = provider.get_block_number().await?;
         network.stop()?;
         let data = network.folders().first().context("an authority has a folder")?.clone();
+        settle(network.spec(), &data)?;
         let filled = folder.join("filled");
         copy(&database_of(&data)?, &filled.join(DATABASE))?;
         network.start().await?;
@@ -77,21 +78,15 @@ impl ChainFile {
             "--format".into(),
             "hex".into(),
         ]);
-        args.extend(self.folder_args(data));
+        args.extend(node_args(&self.spec, data));
         run(&binary("poa-node")?, args, &[], None).map(drop)
     }
 
     fn import_file(&self, file: &Path, data: &Path) -> Result<u64> {
         let mut args = vec!["import".to_owned(), file.display().to_string()];
-        args.extend(self.folder_args(data));
+        args.extend(node_args(&self.spec, data));
         let answer: Value = serde_json::from_str(run(&binary("poa-node")?, args, &[], None)?.trim())?;
         answer["imported"].as_u64().with_context(|| format!("import says {answer}"))
-    }
-
-    fn folder_args(&self, data: &Path) -> Vec<String> {
-        let mut args = vec!["--chain".to_owned(), self.spec.display().to_string()];
-        args.extend(["-d".to_owned(), data.display().to_string(), "-l".to_owned(), "warn".to_owned()]);
-        args
     }
 
     /// Imports the transfers into a copy of the filled folder at `data`: the time, start of the program and end included.

@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use crate::process::{binary, run};
+
 /// Where a node keeps its database in its folder: the chains of experiments are called `home`.
 pub(super) const DATABASE: &str = "chains/home/db";
 
@@ -42,17 +44,25 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Waits until all of a folder is on the disk, so that writing it does not go on beside what is measured next.
-pub(super) fn settle(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+/// Brings a stopped node's database to rest: its files merged and on the disk. What filling it left to do would be done
+/// beside what is measured next, in every copy anew.
+pub(super) fn settle(spec: &Path, data: &Path) -> Result<()> {
+    let mut args = vec!["compact".to_owned()];
+    args.extend(node_args(spec, data));
+    run(&binary("poa-node")?, args, &[], None)?;
+    let database = database_of(data)?;
+    for entry in fs::read_dir(&database).with_context(|| format!("cannot read {}", database.display()))? {
         let path = entry?.path();
-        if path.is_dir() {
-            settle(&path)?;
-        } else {
-            fs::File::open(&path)?.sync_all().with_context(|| format!("cannot write out {}", path.display()))?;
-        }
+        fs::File::open(&path)?.sync_all().with_context(|| format!("cannot write out {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Where a command of the node finds its chain; it logs nothing but warnings.
+pub(super) fn node_args(spec: &Path, data: &Path) -> Vec<String> {
+    let mut args = vec!["--chain".to_owned(), spec.display().to_string()];
+    args.extend(["-d".to_owned(), data.display().to_string(), "-l".to_owned(), "warn".to_owned()]);
+    args
 }
 
 #[cfg(test)]

@@ -54,9 +54,9 @@ impl Filled {
         let token = tokio::task::spawn_blocking(move || load::fill(&options, holders)).await??;
         let last = network.first().provider()?.get_block_number().await?;
         network.stop()?;
+        settle(network.spec(), &network.folders()[0])?;
         let database = folder.join("filled");
         fs::rename(database_of(&network.folders()[0])?, &database)?;
-        settle(&database)?;
         Ok(Self { holders, token, last, network: network_folder, database })
     }
 
