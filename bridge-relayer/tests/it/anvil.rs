@@ -24,7 +24,8 @@ pub struct Anvil {
 
 /// Where anvil is, if its package is installed.
 pub fn installed() -> Option<PathBuf> {
-    let packages = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/node_modules/@foundry-rs");
+    let packages = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs tests"))
+        .join("../tests/node_modules/@foundry-rs");
     std::fs::read_dir(packages)
         .ok()?
         .filter_map(|entry| entry.ok().map(|entry| entry.path().join("bin/anvil")))

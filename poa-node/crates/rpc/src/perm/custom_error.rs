@@ -55,7 +55,7 @@ fn text(value: &DynSolValue) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, fs};
+    use std::{collections::BTreeMap, fs, path::Path};
 
     use alloy::{
         primitives::{Address, B256, U256, hex},
@@ -126,7 +126,8 @@ mod tests {
             let twice = declared_by_selector.insert(error.selector(), error);
             assert!(twice.is_none(), "{twice:?} is declared twice");
         }
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../contracts/artifacts");
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs tests");
+        let folder = Path::new(&package).join("../../../contracts/artifacts");
         let mut seen = 0;
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
