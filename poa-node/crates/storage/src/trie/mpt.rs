@@ -250,7 +250,7 @@ impl Commitment {
     }
 
     fn count(&self, link: &Link, owner: Owner, path: &Nibbles, census: &mut Census) -> Result<(), StorageError> {
-        if matches!(link, Link::Stored(_) | Link::Held(_)) {
+        if link.has_record() {
             let place = if owner.is_some() { &mut census.storage } else { &mut census.accounts };
             *place += 1;
         }

@@ -109,6 +109,11 @@ impl Held {
 }
 
 impl Link {
+    /// Whether the database has a record of the node for itself, once it has the trie.
+    pub(crate) const fn has_record(&self) -> bool {
+        matches!(self, Self::Stored(_) | Self::Held(_))
+    }
+
     /// Whether it is a node in memory for itself, which is not a part of its parent.
     pub(crate) fn is_held(&self) -> bool {
         matches!(self, Self::Held(held) if held.node().is_some())

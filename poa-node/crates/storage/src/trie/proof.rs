@@ -55,7 +55,7 @@ pub(crate) fn has_record_at(
     let mut done = 0;
     while let Some(next) = link {
         if done == path.len() {
-            return Ok(matches!(next, Link::Stored(_) | Link::Held(_)));
+            return Ok(next.has_record());
         }
         let node = store.load(&next, owner, || path.slice(..done))?;
         link = match &*node {
