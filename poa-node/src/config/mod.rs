@@ -40,6 +40,8 @@ use crate::{
 /// Blocks whose states a node that prunes keeps at least, and unless it is told to keep more: twice as far as a chain can be
 /// unwound for a heavier one while nothing becomes final.
 const PRUNING_HISTORY: u64 = 2_048;
+/// Bytes of new trie nodes for which a check-point waits at least, however little memory is granted to saved ones.
+const LEAST_CHECKPOINT: usize = 32 << 20;
 
 /// What a node is started with. Everything is decided here: paths are whole, files are read, the key is unlocked.
 #[derive(Clone, Debug)]
@@ -401,7 +403,9 @@ fn storage(options: &Options) -> Result<StorageOptions, ConfigError> {
             reason: "more than there can be".to_owned(),
         })?,
     };
-    Ok(StorageOptions { history, trie_memory, ..usual })
+    // What a check-point waits for is in memory whatever is granted.
+    let checkpoint_bytes = usual.checkpoint_bytes.min(LEAST_CHECKPOINT.max(trie_memory / 4));
+    Ok(StorageOptions { history, trie_memory, checkpoint_bytes, ..usual })
 }
 
 fn make_snapshots(options: &Options, places: &Places) -> Result<Option<MakeSnapshots>, ConfigError> {

@@ -368,6 +368,10 @@ fn all_states_are_kept_unless_pruning_is_asked_for() {
     assert_eq!(memory(&[]).unwrap(), 512 << 20);
     assert_eq!(memory(&["--cache-size-state", "64"]).unwrap(), 64 << 20);
     assert!(memory(&[&format!("--cache-size-state={}", usize::MAX)]).is_err());
+    let checkpoint = |args: &[&str]| resolve(folder.path(), args).map(|config| config.storage.checkpoint_bytes);
+    assert_eq!(checkpoint(&[]).unwrap(), 128 << 20);
+    assert_eq!(checkpoint(&["--cache-size-state=256"]).unwrap(), 64 << 20);
+    assert_eq!(checkpoint(&["--cache-size-state=25"]).unwrap(), 32 << 20);
 
     let text = "[footprint]\npruning = \"fast\"\npruning_history = 2000\ncache_size_state = 100\nfat_db = \"off\"\n";
     let file = folder.path().join("node.toml");
